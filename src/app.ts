@@ -1,0 +1,145 @@
+import type { FastifyInstance } from 'fastify'
+import { systemClock } from './clock.ts'
+import { type Config, isLoopback } from './config.ts'
+import { createEventLog } from './events/log.ts'
+import { createPruner } from './events/prune.ts'
+import { requirePrincipal } from './http/authentication.ts'
+import { registerDocs } from './http/docs.ts'
+import { registerHealth } from './http/health.ts'
+import { requireKnownHost } from './http/hosts.ts'
+import { pageView } from './http/pagination.ts'
+import { createServer } from './http/server.ts'
+import { createStreams, type Streams } from './http/streams.ts'
+import { createApiKeyAuthentication } from './identity/api-key.ts'
+import { createInteractions, type Interactions } from './interactions/interactions.ts'
+import { interactionRoutes } from './interactions/routes.ts'
+import { createEmbeddedJobs } from './jobs/embedded.ts'
+import type { Log } from './log.ts'
+import { createHistoryLoader } from './messages/load-history.ts'
+import { createMessages, type Messages } from './messages/messages.ts'
+import { messageRoutes } from './messages/routes.ts'
+import { messagePage, messageView } from './messages/schemas.ts'
+import { modelRoutes } from './openai/models.ts'
+import { originalRoutes } from './original/routes.ts'
+import type { PageRequest } from './paging.ts'
+import { createProviderHttp } from './providers/http.ts'
+import { createModels, type Models } from './providers/registry.ts'
+import { findProviders } from './providers/find.ts'
+import { createPrepare } from './replies/prepare.ts'
+import { createReplies, type Replies } from './replies/replies.ts'
+import { replyRoutes } from './replies/routes.ts'
+import { openSqliteStorage } from './storage/sqlite.ts'
+
+export interface App {
+  /** Where it listens. */
+  url: string
+  models: Models
+  /** Takes no more requests, gives running replies STOP_GRACE_MS, closes streams and the database. */
+  stop(): Promise<void>
+}
+
+/** Puts the house together, starts it, and resolves when it listens. */
+export async function startApp(config: Config, log: Log, version: string): Promise<App> {
+  const now = systemClock
+  const storage = await openSqliteStorage(config.databasePath)
+  const http = createProviderHttp()
+  const models = createModels(await findProviders(config, http))
+  const events = createEventLog({ storage, now })
+  const jobs = createEmbeddedJobs({
+    storage,
+    now,
+    maxRunning: config.maxRunningReplies,
+    maxRunningPerGroup: config.maxRunningPerProvider,
+    onError: (error, job) => log.error({ err: error, interaction: job.interactionId }, 'work failed'),
+  })
+  const interactions: Interactions = createInteractions({
+    storage,
+    models,
+    now,
+    onRemove: (tx, id) => replies.removingAll(tx, id),
+  })
+  const messages: Messages = createMessages({
+    storage,
+    now,
+    onRemove: (tx, id) => replies.removing(tx, id),
+  })
+  const prepare = createPrepare({
+    findSettings: interactions.settingsOf,
+    loadHistory: createHistoryLoader(storage),
+    models,
+    contextWindowTokens: config.contextWindowTokens,
+  })
+  const replies: Replies = createReplies({
+    storage,
+    events,
+    jobs,
+    interactions,
+    messages,
+    models,
+    prepare,
+    limits: config,
+    now,
+    random: Math.random,
+    log,
+  })
+  const pruner = createPruner({ storage, now, keptDays: config.eventRetentionDays, log })
+  const streams = createStreams(config)
+
+  const server = await createServer(config, log)
+  let isReady = true
+  if (!config.apiKey && isLoopback(config.host)) requireKnownHost(server, config.allowedHosts)
+  requirePrincipal(server, createApiKeyAuthentication(config.apiKey))
+  await registerDocs(server, version)
+  registerHealth(server, async () => isReady)
+  await registerDoors(server, { interactions, messages, replies, models, streams })
+
+  await replies.start()
+  pruner.start()
+  await server.listen({ host: config.host, port: config.port })
+
+  return {
+    url: urlOf(server, config.host),
+    models,
+    async stop() {
+      isReady = false
+      pruner.stop()
+      streams.close()
+      const closed = server.close()
+      await replies.stop(config.stopGraceMs)
+      await closed
+      http.close()
+      await storage.close()
+    },
+  }
+}
+
+/** Every way in: the native API, OpenAI's, and the original one. */
+async function registerDoors(
+  server: FastifyInstance,
+  rooms: {
+    interactions: Interactions
+    messages: Messages
+    replies: Replies
+    models: Models
+    streams: Streams
+  },
+): Promise<void> {
+  const { interactions, messages, replies, models, streams } = rooms
+  const included = {
+    schema: messagePage,
+    load: async (id: string) => pageView(await messages.list(id, firstPage), messageView),
+  }
+  interactionRoutes(server, { interactions, messages: included })
+  messageRoutes(server, { interactions, messages })
+  replyRoutes(server, { replies, streams })
+  modelRoutes(server, { models })
+  await server.register(originalRoutes, { interactions, messages, replies })
+}
+
+const firstPage: PageRequest = { limit: 20, order: 'asc' }
+
+function urlOf(server: FastifyInstance, host: string): string {
+  const address = server.server.address()
+  const port = typeof address === 'object' && address ? address.port : 0
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+}

@@ -1,0 +1,111 @@
+import type { ReplyEvent } from './event.ts'
+import { isEnd } from './event.ts'
+
+/** Events that may wait in memory for one reader; one that falls further behind reads from the log. */
+const maxWaiting = 256
+const pageSize = 500
+
+interface Follower {
+  waiting: ReplyEvent[]
+  /** Some of what was published was not kept for this reader: the log has it. */
+  isBehind: boolean
+  isOver: boolean
+  wake: () => void
+}
+
+type Read = (replyId: string, after: number, limit: number) => Promise<ReplyEvent[]>
+
+/**
+ * Hands committed events to whoever follows a reply here. A reader subscribes first, then reads the log, then
+ * goes live, so that nothing falls between the two; what it holds in memory is bounded, because whatever it
+ * misses is in the log.
+ */
+export function createFollowers(read: Read) {
+  const byReply = new Map<string, Set<Follower>>()
+
+  /** Only for events that are durable. */
+  function publish(replyId: string, events: ReplyEvent[]): void {
+    for (const follower of byReply.get(replyId) ?? []) {
+      if (follower.waiting.length + events.length > maxWaiting) {
+        follower.waiting = []
+        follower.isBehind = true
+      } else {
+        follower.waiting.push(...events)
+      }
+      follower.wake()
+    }
+  }
+
+  /** Ends every reader of a reply that is gone. */
+  function end(replyId: string): void {
+    for (const follower of byReply.get(replyId) ?? []) {
+      follower.isOver = true
+      follower.wake()
+    }
+  }
+
+  /**
+   * The events behind `after`, in order and without gaps, as they become durable; ends after the last one, or
+   * when `signal` aborts. Reading on asks for more: a reader that is slow holds nobody up.
+   */
+  async function* follow(replyId: string, after: number, signal: AbortSignal): AsyncGenerator<ReplyEvent[]> {
+    const follower: Follower = { waiting: [], isBehind: true, isOver: false, wake: () => {} }
+    subscribe(replyId, follower)
+    const onAbort = () => follower.wake()
+    signal.addEventListener('abort', onAbort)
+    let cursor = after
+    try {
+      while (!signal.aborted) {
+        const events = await take(replyId, follower, cursor)
+        const last = events.at(-1)
+        if (last) {
+          yield events
+          cursor = last.sequence
+          if (isEnd(last.type)) return
+        } else if (follower.isOver) {
+          return
+        } else if (follower.waiting.length === 0 && !follower.isBehind) {
+          await new Promise<void>((resolve) => {
+            follower.wake = resolve
+            if (signal.aborted || follower.isOver) resolve()
+          })
+        }
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      unsubscribe(replyId, follower)
+    }
+  }
+
+  async function take(replyId: string, follower: Follower, cursor: number): Promise<ReplyEvent[]> {
+    if (follower.isBehind) {
+      follower.isBehind = false
+      const events = await read(replyId, cursor, pageSize)
+      if (events.length === pageSize) follower.isBehind = true
+      return events
+    }
+    const events = follower.waiting.filter(({ sequence }) => sequence > cursor)
+    follower.waiting = []
+    if (events[0] && events[0].sequence !== cursor + 1) {
+      follower.isBehind = true
+      return []
+    }
+    return events
+  }
+
+  function subscribe(replyId: string, follower: Follower) {
+    const followers = byReply.get(replyId)
+    if (followers) followers.add(follower)
+    else byReply.set(replyId, new Set([follower]))
+  }
+
+  function unsubscribe(replyId: string, follower: Follower) {
+    const followers = byReply.get(replyId)
+    followers?.delete(follower)
+    if (followers?.size === 0) byReply.delete(replyId)
+  }
+
+  return { publish, end, follow }
+}
+
+export type Followers = ReturnType<typeof createFollowers>

@@ -1,0 +1,38 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+
+/** `/docs` and `/openapi.json`, made of the routes' own schemas. Register it before the routes. */
+export async function registerDocs(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Parley',
+        version,
+        description:
+          'A conversation server for language models. Post a message to an interaction; a model answers in ' +
+          'the background; follow the answer live, from any client, after any failure.',
+        license: { name: 'MIT', identifier: 'MIT' },
+      },
+      tags: [
+        { name: 'Interactions', description: 'Conversations and their settings.' },
+        { name: 'Messages', description: 'What was said, and the answers to it.' },
+        { name: 'Models', description: 'What can answer.' },
+        { name: 'Original', description: 'The API of 2023, for the clients that exist.' },
+        { name: 'Health', description: 'For load balancers and people.' },
+      ],
+      components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
+      security: [{ bearer: [] }, {}],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  })
+  app.get('/openapi.json', { schema: { hide: true }, config: { isPublic: true } }, async () => app.swagger())
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    uiConfig: { deepLinking: true, tryItOutEnabled: true },
+  })
+}

@@ -1,0 +1,36 @@
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { ParleyError } from '../errors.ts'
+import { problemAnswers } from './answers.ts'
+
+const healthSchema = z.object({ status: z.literal('ok') })
+
+/** `/healthz`: the process answers. `/readyz`: it also takes work. */
+export function registerHealth(app: FastifyInstance, isReady: () => Promise<boolean>): void {
+  const config = { isPublic: true }
+  app.get(
+    '/healthz',
+    {
+      config,
+      exposeHeadRoute: true,
+      schema: { tags: ['Health'], summary: 'Whether the process lives', response: { 200: healthSchema } },
+    },
+    async () => ({ status: 'ok' }),
+  )
+  app.get(
+    '/readyz',
+    {
+      config,
+      exposeHeadRoute: true,
+      schema: {
+        tags: ['Health'],
+        summary: 'Whether the server takes requests',
+        response: { 200: healthSchema, ...problemAnswers('server_stopping') },
+      },
+    },
+    async () => {
+      if (await isReady()) return { status: 'ok' }
+      throw new ParleyError('server_stopping', 'The server takes no requests now.', { retryAfterMs: 1_000 })
+    },
+  )
+}

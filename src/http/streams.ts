@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { FastifyReply } from 'fastify'
+import { ParleyError } from '../errors.ts'
+
+/** How long a reader may take nothing before it is let go; it can come back with its last id. */
+const stalledMs = 60_000
+/** How soon a reader should come back after the server closed its stream. */
+const reconnectMs = 500
+
+export interface Streams {
+  /** Throws a ParleyError where no further stream can be opened: ask before anything is stored. */
+  mayOpen(): void
+  /**
+   * Answers with an event stream (HTML Living Standard, section 9.2) of `chunks`, each of them whole frames, and
+   * ends when they do. Asks for the next chunk only when the reader has taken the last one.
+   */
+  send(
+    reply: FastifyReply,
+    open: (signal: AbortSignal) => AsyncIterable<string>,
+    status?: number,
+  ): Promise<FastifyReply>
+  /** Closes every stream with a hint to reconnect, and opens no more. */
+  close(): void
+}
+
+/** The event streams of this server. One timer keeps all of them alive. */
+export function createStreams(options: { heartbeatMs: number; maxStreams: number }): Streams {
+  const { heartbeatMs, maxStreams } = options
+  const open = new Map<ServerResponse, { abort: AbortController; wroteSinceBeat: boolean }>()
+  let isClosed = false
+
+  const heartbeat = setInterval(() => {
+    for (const [raw, stream] of open) {
+      if (!stream.wroteSinceBeat && !raw.writableNeedDrain) raw.write(': keep-alive\n\n')
+      stream.wroteSinceBeat = false
+    }
+  }, heartbeatMs)
+  heartbeat.unref()
+
+  function mayOpen() {
+    if (isClosed) throw new ParleyError('server_stopping', 'The server is stopping.', { retryAfterMs: 1_000 })
+    if (open.size < maxStreams) return
+    throw new ParleyError('server_busy', 'Too many streams are open.', { retryAfterMs: 5_000 })
+  }
+
+  async function send(
+    reply: FastifyReply,
+    chunksUntil: (signal: AbortSignal) => AsyncIterable<string>,
+    status = 200,
+  ): Promise<FastifyReply> {
+    mayOpen()
+    const { raw } = reply.hijack()
+    const stream = { abort: new AbortController(), wroteSinceBeat: true }
+    open.set(raw, stream)
+    raw.once('close', () => {
+      open.delete(raw)
+      stream.abort.abort()
+    })
+    raw.writeHead(status, headersOf(reply))
+    raw.flushHeaders()
+    try {
+      for await (const chunk of chunksUntil(stream.abort.signal)) {
+        stream.wroteSinceBeat = true
+        if (!raw.write(chunk)) await drained(raw, stream.abort.signal)
+      }
+      raw.end()
+    } catch (error) {
+      reply.log.error({ err: error, req_id: reply.request.id }, 'stream failed')
+      raw.destroy()
+    }
+    return reply
+  }
+
+  function close() {
+    isClosed = true
+    clearInterval(heartbeat)
+    for (const [raw, { abort }] of open) {
+      raw.end(`retry: ${reconnectMs}\nevent: stream.closing\ndata: {"reconnect_ms":${reconnectMs}}\n\n`)
+      abort.abort()
+    }
+  }
+
+  return { mayOpen, send, close }
+}
+
+function headersOf(reply: FastifyReply) {
+  return {
+    ...(reply.getHeaders() as Record<string, string>),
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache, no-transform',
+    // Tells nginx not to gather it.
+    'x-accel-buffering': 'no',
+  }
+}
+
+/** Resolves when the reader has taken what was written, or is gone; lets go of one that takes nothing. */
+async function drained(raw: ServerResponse, signal: AbortSignal): Promise<void> {
+  const stalled = setTimeout(() => raw.destroy(), stalledMs)
+  try {
+    await once(raw, 'drain', { signal })
+  } catch {
+    // Aborted: the reader is gone.
+  } finally {
+    clearTimeout(stalled)
+  }
+}

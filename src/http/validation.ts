@@ -1,0 +1,53 @@
+import type { FastifySchemaCompiler } from 'fastify'
+import type { z } from 'zod'
+import { type FieldError, ParleyError } from '../errors.ts'
+
+const places: Record<string, FieldError['in']> = {
+  body: 'body',
+  querystring: 'query',
+  params: 'path',
+  headers: 'header',
+}
+
+/** Checks each part of a request with its zod schema; what is wrong becomes an error that names the fields. */
+export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = 'body' }) => {
+  const place = places[httpPart] ?? 'body'
+  return (data: unknown) => {
+    const parsed = schema.safeParse(data)
+    if (parsed.success) return { value: parsed.data }
+    return { error: invalid(fieldErrors(place, parsed.error.issues)) }
+  }
+}
+
+/** An error that names each field and what is wrong with it. */
+export function invalid(fields: FieldError[]): ParleyError {
+  const detail = fields
+    .map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
+    .join('; ')
+  return new ParleyError('invalid_request', detail, { fields })
+}
+
+function fieldErrors(place: FieldError['in'], issues: readonly z.core.$ZodIssue[]): FieldError[] {
+  return issues.slice(0, 20).flatMap((issue) => {
+    // An unknown key is named itself, not only the object that holds it.
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.slice(0, 20).map((key) => ({
+        in: place,
+        field: [...issue.path, key].join('.').slice(0, 200),
+        message: 'is not known',
+      }))
+    }
+    return [{ in: place, field: issue.path.join('.').slice(0, 200), message: explain(issue) }]
+  })
+}
+
+function explain(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type' && issue.input === undefined) return 'is required'
+  if (issue.code === 'invalid_union') {
+    const options = issue.errors
+      .map((option) => option[0]?.message)
+      .filter((message) => message !== undefined)
+    return [...new Set(options)].slice(0, 5).join(', or ') || issue.message
+  }
+  return issue.message
+}

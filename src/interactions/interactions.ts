@@ -1,0 +1,122 @@
+import type { Clock } from '../clock.ts'
+import { notFound } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { Page, PageRequest } from '../paging.ts'
+import type { Models } from '../providers/registry.ts'
+import type { Storage, Transaction } from '../storage/storage.ts'
+import type { Interaction, Metadata, Role, Sampling } from './interaction.ts'
+import { createInteractionStore } from './store.ts'
+
+export interface InteractionSettings {
+  title?: string | null | undefined
+  model?: string | undefined
+  role?: Role | undefined
+  prompt?: string | null | undefined
+  sampling?: { [Name in keyof Sampling]: Sampling[Name] | null } | undefined
+  metadata?: Metadata | undefined
+}
+
+export type Interactions = ReturnType<typeof createInteractions>
+
+/** The verbs of interactions. Each finds through the owner: what is another's is not found. */
+export function createInteractions(parts: {
+  storage: Storage
+  models: Pick<Models, 'resolve' | 'defaultModel'>
+  now: Clock
+  /** Runs in the transaction that removes an interaction, before it is gone. */
+  onRemove: (tx: Transaction, interactionId: string) => Promise<void>
+}) {
+  const { storage, models, now, onRemove } = parts
+  const store = createInteractionStore(storage)
+
+  /** Rejects with `unknown_model` where no provider serves the model, unless any name is to be `accepted`. */
+  async function create(
+    ownerId: string,
+    settings: InteractionSettings,
+    { acceptAnyModel = false } = {},
+  ): Promise<Interaction> {
+    if (settings.model !== undefined && !acceptAnyModel) models.resolve(settings.model)
+    const at = now()
+    const interaction: Interaction = {
+      id: newId(),
+      ownerId,
+      title: settings.title ?? null,
+      model: settings.model ?? models.defaultModel,
+      role: settings.role ?? 'System',
+      prompt: settings.prompt ?? null,
+      sampling: changedSampling({}, settings.sampling),
+      metadata: settings.metadata ?? {},
+      createdAt: at,
+      updatedAt: at,
+    }
+    await storage.write((tx) => store.insert(tx, interaction))
+    return interaction
+  }
+
+  async function find(ownerId: string, id: string): Promise<Interaction> {
+    const interaction = await store.find(storage.db, ownerId, id)
+    if (!interaction) throw notFound('Interaction')
+    return interaction
+  }
+
+  /** `hasMessages` leaves out the interactions in which nothing was said yet. */
+  function list(
+    ownerId: string,
+    request: PageRequest & { hasMessages?: boolean },
+  ): Promise<Page<Interaction>> {
+    return store.list(ownerId, request)
+  }
+
+  /** Changes what is given and leaves the rest; metadata is replaced whole. */
+  async function change(ownerId: string, id: string, settings: InteractionSettings): Promise<Interaction> {
+    if (settings.model !== undefined) models.resolve(settings.model)
+    return storage.write(async (tx) => {
+      const before = await store.find(tx, ownerId, id)
+      if (!before) throw notFound('Interaction')
+      const changed: Interaction = {
+        ...before,
+        title: settings.title === undefined ? before.title : settings.title,
+        model: settings.model ?? before.model,
+        role: settings.role ?? before.role,
+        prompt: settings.prompt === undefined ? before.prompt : settings.prompt,
+        sampling: changedSampling(before.sampling, settings.sampling),
+        metadata: settings.metadata ?? before.metadata,
+        updatedAt: now(),
+      }
+      await store.update(tx, changed)
+      return changed
+    })
+  }
+
+  /** Removes the interaction, its messages, their replies and their events. */
+  async function remove(ownerId: string, id: string): Promise<void> {
+    await storage.write(async (tx) => {
+      if (!(await store.find(tx, ownerId, id))) throw notFound('Interaction')
+      await onRemove(tx, id)
+      await store.remove(tx, id)
+    })
+  }
+
+  /**
+   * Gives the next `count` positions of the interaction to the caller's transaction: positions have no gaps,
+   * because they are taken together with the messages that use them. Undefined where there is no such interaction.
+   */
+  function takePositions(tx: Transaction, ownerId: string, id: string, count: number) {
+    return store.takePositions(tx, { ownerId, id, count, now: now() })
+  }
+
+  /** What a reply needs to be made, whoever owns the interaction. */
+  async function settingsOf(id: string): Promise<Pick<Interaction, 'prompt' | 'sampling'> | undefined> {
+    return store.settingsOf(id)
+  }
+
+  return { create, find, list, change, remove, takePositions, settingsOf }
+}
+
+/** Null takes a setting back to the model's own. */
+function changedSampling(before: Sampling, changes: InteractionSettings['sampling'] = {}): Sampling {
+  const merged = { ...before, ...changes }
+  return Object.fromEntries(
+    Object.entries(merged).filter(([, value]) => value !== null && value !== undefined),
+  )
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod'
+import { isoTime } from '../clock.ts'
+import { pageQuery, pageSchema } from '../http/pagination.ts'
+import { plainText } from '../text.ts'
+import { type Interaction, roles } from './interaction.ts'
+
+export const roleSchema = z.enum(roles).meta({ id: 'Role', description: 'Who speaks.' })
+
+export const metadataSchema = z
+  .record(plainText({ min: 1, max: 64 }), plainText({ max: 512 }))
+  .refine((metadata) => Object.keys(metadata).length <= 16, { error: 'may have at most 16 keys' })
+  .meta({ description: "Up to 16 pairs of the client's own." })
+
+const modelName = plainText({ min: 1, max: 256 }).meta({
+  description: 'A model as `provider/model`; see `GET /v1/models`.',
+  examples: ['builtin/eliza'],
+})
+
+const sampling = {
+  temperature: z.number().min(0).max(2),
+  top_p: z.number().min(0).max(1),
+  max_output_tokens: z.int().min(1).max(10_000_000),
+  stop: z.array(plainText({ min: 1, max: 256 })).max(4),
+  seed: z.int(),
+  presence_penalty: z.number().min(-2).max(2),
+  frequency_penalty: z.number().min(-2).max(2),
+}
+
+const settings = {
+  title: plainText({ max: 512 }).nullish(),
+  role: roleSchema.optional(),
+  prompt: plainText({ max: 1_000_000 })
+    .nullish()
+    .meta({ description: 'Goes to the model as the system message with every turn.' }),
+  temperature: sampling.temperature.nullish(),
+  top_p: sampling.top_p.nullish(),
+  max_output_tokens: sampling.max_output_tokens.nullish(),
+  stop: sampling.stop.nullish(),
+  seed: sampling.seed.nullish(),
+  presence_penalty: sampling.presence_penalty.nullish(),
+  frequency_penalty: sampling.frequency_penalty.nullish(),
+  model: modelName.optional(),
+  metadata: metadataSchema.optional(),
+}
+
+/** `POST /v1/interactions`; no body is the same as an empty one. */
+export const interactionInput = z.strictObject(settings).prefault({})
+
+/** `PATCH /v1/interactions/{id}`: what is left out stays. */
+export const interactionChange = z.strictObject(settings)
+
+export const interactionSchema = z
+  .object({
+    object: z.literal('interaction'),
+    id: z.uuid(),
+    created_at: z.iso.datetime(),
+    updated_at: z.iso.datetime(),
+    title: z.string().nullable(),
+    model: z.string(),
+    role: roleSchema,
+    prompt: z.string().nullable(),
+    temperature: z.number().nullable(),
+    top_p: z.number().nullable(),
+    max_output_tokens: z.int().nullable(),
+    stop: z.array(z.string()).nullable(),
+    seed: z.int().nullable(),
+    presence_penalty: z.number().nullable(),
+    frequency_penalty: z.number().nullable(),
+    metadata: z.record(z.string(), z.string()),
+  })
+  .meta({ id: 'Interaction', description: 'A conversation and its settings.' })
+
+export const interactionQuery = z.strictObject({
+  include: z
+    .literal('messages')
+    .optional()
+    .meta({ description: 'Also the messages, the first page of them.' }),
+})
+export const interactionsQuery = pageQuery('desc').extend(interactionQuery.shape)
+export const interactionPage = pageSchema(interactionSchema)
+
+/** Splits a body into what an interaction is and how its model answers. */
+export function settingsOf(body: z.infer<typeof interactionChange>) {
+  const { title, role, prompt, model, metadata, ...changedSampling } = body
+  return { title, role, prompt, model, metadata, sampling: changedSampling }
+}
+
+/** An interaction as the API shows it. */
+export function interactionView(interaction: Interaction): z.infer<typeof interactionSchema> {
+  const { id, title, model, role, prompt, metadata, createdAt, updatedAt } = interaction
+  return {
+    object: 'interaction',
+    id,
+    created_at: isoTime(createdAt),
+    updated_at: isoTime(updatedAt),
+    title,
+    model,
+    role,
+    prompt,
+    temperature: interaction.sampling.temperature ?? null,
+    top_p: interaction.sampling.top_p ?? null,
+    max_output_tokens: interaction.sampling.max_output_tokens ?? null,
+    stop: interaction.sampling.stop ?? null,
+    seed: interaction.sampling.seed ?? null,
+    presence_penalty: interaction.sampling.presence_penalty ?? null,
+    frequency_penalty: interaction.sampling.frequency_penalty ?? null,
+    metadata,
+  }
+}

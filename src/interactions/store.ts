@@ -1,0 +1,125 @@
+import { type Page, pageOf, type PageRequest, readingOrder } from '../paging.ts'
+import type { InteractionRow } from '../storage/schema.ts'
+import type { Database, Storage, Transaction } from '../storage/storage.ts'
+import type { Interaction, Metadata, Role, Sampling } from './interaction.ts'
+
+/** The SQL of interactions. */
+export function createInteractionStore(storage: Storage) {
+  async function insert(tx: Transaction, interaction: Interaction): Promise<void> {
+    await tx
+      .insertInto('interactions')
+      .values({ ...toRow(interaction), last_position: 0 })
+      .execute()
+  }
+
+  const selectOne = storage.prepare((db, given: { id: string; ownerId: string }) =>
+    db
+      .selectFrom('interactions')
+      .selectAll()
+      .where('id', '=', given.id)
+      .where('owner_id', '=', given.ownerId),
+  )
+
+  async function find(on: Database | Transaction, ownerId: string, id: string) {
+    const { rows } = await selectOne(on, { id, ownerId })
+    return rows[0] && fromRow(rows[0])
+  }
+
+  async function list(
+    ownerId: string,
+    request: PageRequest & { hasMessages?: boolean },
+  ): Promise<Page<Interaction>> {
+    const { limit, order, after, before, hasMessages } = request
+    let query = storage.db
+      .selectFrom('interactions')
+      .selectAll()
+      .where('owner_id', '=', ownerId)
+      .orderBy('id', readingOrder(request))
+      .limit(limit + 1)
+    const [behind, inFront] = order === 'asc' ? (['>', '<'] as const) : (['<', '>'] as const)
+    if (after) query = query.where('id', behind, after)
+    if (before) query = query.where('id', inFront, before)
+    if (hasMessages) {
+      query = query.where(({ exists, selectFrom }) =>
+        exists(
+          selectFrom('messages').select('messages.id').whereRef('interaction_id', '=', 'interactions.id'),
+        ),
+      )
+    }
+    const page = pageOf(await query.execute(), request)
+    return { ...page, data: page.data.map((row) => fromRow(row)) }
+  }
+
+  async function update(tx: Transaction, interaction: Interaction): Promise<void> {
+    const { id, owner_id, created_at, ...changes } = toRow(interaction)
+    await tx.updateTable('interactions').set(changes).where('id', '=', id).execute()
+  }
+
+  async function remove(tx: Transaction, id: string): Promise<void> {
+    await tx.deleteFrom('interactions').where('id', '=', id).execute()
+  }
+
+  const raisePosition = storage.prepare(
+    (db, given: { id: string; ownerId: string; count: number; now: number }) =>
+      db
+        .updateTable('interactions')
+        .set(({ eb }) => ({
+          last_position: eb('last_position', '+', given.count),
+          updated_at: given.now,
+        }))
+        .where('id', '=', given.id)
+        .where('owner_id', '=', given.ownerId)
+        .returningAll(),
+  )
+
+  async function takePositions(
+    tx: Transaction,
+    given: { ownerId: string; id: string; count: number; now: number },
+  ) {
+    const { rows } = await raisePosition(tx, given)
+    const [row] = rows
+    return row && { interaction: fromRow(row), firstPosition: row.last_position - given.count + 1 }
+  }
+
+  const selectSettings = storage.prepare((db, given: { id: string }) =>
+    db.selectFrom('interactions').select(['prompt', 'sampling_json']).where('id', '=', given.id),
+  )
+
+  async function settingsOf(id: string) {
+    const { rows } = await selectSettings(storage.db, { id })
+    const [row] = rows
+    return row && { prompt: row.prompt, sampling: JSON.parse(row.sampling_json) as Sampling }
+  }
+
+  return { insert, find, list, update, remove, takePositions, settingsOf }
+}
+
+function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position'> {
+  return {
+    id: interaction.id,
+    owner_id: interaction.ownerId,
+    title: interaction.title,
+    model: interaction.model,
+    role: interaction.role,
+    prompt: interaction.prompt,
+    sampling_json: JSON.stringify(interaction.sampling),
+    metadata_json: JSON.stringify(interaction.metadata),
+    created_at: interaction.createdAt,
+    updated_at: interaction.updatedAt,
+  }
+}
+
+function fromRow(row: InteractionRow): Interaction {
+  return {
+    id: row.id,
+    ownerId: row.owner_id,
+    title: row.title,
+    model: row.model,
+    role: row.role as Role,
+    prompt: row.prompt,
+    sampling: JSON.parse(row.sampling_json) as Sampling,
+    metadata: JSON.parse(row.metadata_json) as Metadata,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  }
+}

@@ -1,0 +1,33 @@
+import type { Transaction } from '../storage/storage.ts'
+
+/**
+ * "Look at this interaction": a job says only that there may be something to do. What it is, is read from the
+ * replies themselves, so that a job that comes twice, or too early, does no harm.
+ */
+export interface Job {
+  interactionId: string
+  /** Jobs of a group share a limit of their own: the name of the provider that will be asked. */
+  group: string
+  /** Not before this time, in milliseconds since 1970. */
+  notBefore?: number | null | undefined
+}
+
+/** Does one piece of work, if there is any, and says when to look again. `stopping` asks it to come to an end. */
+export type Look = (job: Job, stopping: AbortSignal) => Promise<Job | undefined>
+
+/**
+ * The seam to whatever runs the work. Implementations: `embedded.ts`.
+ * Two jobs of one interaction never run at the same time; those of a group run in the order of their coming.
+ */
+export interface Jobs {
+  /** Asks for a look once `tx` is committed. */
+  enqueue(tx: Transaction, job: Job): Promise<void>
+  /** Begins to run jobs. */
+  start(look: Look): void
+  /** How many jobs wait, here, for a place to run. */
+  readonly waiting: number
+  /**
+   * Takes no more work and gives what runs `graceMs` to end; then tells it to stop, and resolves when it has.
+   */
+  stop(graceMs: number): Promise<void>
+}

@@ -1,0 +1,51 @@
+import type { ReplyErrorCode } from '../errors.ts'
+import type { Metadata, Role } from '../interactions/interaction.ts'
+import type { ContentPart } from './content.ts'
+
+export const messageStatuses = [
+  'queued',
+  'in_progress',
+  'completed',
+  'failed',
+  'incomplete',
+  'cancelled',
+] as const
+export type MessageStatus = (typeof messageStatuses)[number]
+
+/** Tokens as the provider counted them; null where it did not say. */
+export interface Usage {
+  input_tokens: number | null
+  cached_input_tokens: number | null
+  output_tokens: number | null
+  reasoning_tokens: number | null
+}
+
+/** How a message that a model makes is coming along. */
+export interface Making {
+  status: MessageStatus
+  model: string
+  attempt: number
+  finishReason: string | null
+  usage: Usage | null
+  error: { code: ReplyErrorCode; message: string } | null
+  completedAt: number | null
+}
+
+/** What was said, or is being said. */
+export interface Message {
+  id: string
+  interactionId: string
+  /** Its place in the interaction: 1, 2, 3, … in the order of posting. */
+  position: number
+  role: Role
+  content: ContentPart[]
+  metadata: Metadata
+  createdAt: number
+  updatedAt: number
+  /** Null for what was said by a client. */
+  making: Making | null
+}
+
+export function isOpen(status: MessageStatus): boolean {
+  return status === 'queued' || status === 'in_progress'
+}

@@ -1,0 +1,76 @@
+import type { Clock } from '../clock.ts'
+import { notFound, ParleyError } from '../errors.ts'
+import type { Metadata } from '../interactions/interaction.ts'
+import type { Page, PageRequest } from '../paging.ts'
+import type { Storage, Transaction } from '../storage/storage.ts'
+import { type InputContent, partsOf } from './content.ts'
+import { isOpen, type Message } from './message.ts'
+import { createMessageStore } from './store.ts'
+import { estimateTokens } from './tokens.ts'
+
+export type Messages = ReturnType<typeof createMessages>
+
+/** The verbs of messages, but for posting, which also starts a reply. Each finds through the owner. */
+export function createMessages(parts: {
+  storage: Storage
+  now: Clock
+  /** Runs in the transaction that removes a message, before it is gone. */
+  onRemove: (tx: Transaction, messageId: string) => Promise<void>
+}) {
+  const { storage, now, onRemove } = parts
+  const store = createMessageStore(storage)
+
+  async function find(ownerId: string, id: string): Promise<Message> {
+    const message = await store.find(storage.db, ownerId, id)
+    if (!message) throw notFound('Message')
+    return message
+  }
+
+  /** The messages of an interaction, by position. The caller has found the interaction through its owner. */
+  async function list(interactionId: string, request: PageRequest): Promise<Page<Message>> {
+    const page = await store.list(interactionId, request)
+    if (page) return page
+    const field = request.after === undefined ? 'before' : 'after'
+    throw new ParleyError('invalid_request', `${field} is no message of this interaction`, {
+      fields: [{ in: 'query', field, message: 'is no message of this interaction' }],
+    })
+  }
+
+  /** Corrects what was said, in its place. A reply that is still being made can't be corrected. */
+  async function change(
+    ownerId: string,
+    id: string,
+    changes: { content?: InputContent | undefined; metadata?: Metadata | undefined },
+  ): Promise<Message> {
+    return storage.write(async (tx) => {
+      const message = await store.find(tx, ownerId, id)
+      if (!message) throw notFound('Message')
+      if (message.making && isOpen(message.making.status)) {
+        throw new ParleyError(
+          'reply_in_progress',
+          'This reply is still being made; change it when it has ended.',
+        )
+      }
+      const content = changes.content === undefined ? message.content : partsOf(changes.content)
+      const changed = {
+        ...message,
+        content,
+        metadata: changes.metadata ?? message.metadata,
+        updatedAt: now(),
+      }
+      await store.update(tx, changed, estimateTokens(content))
+      return changed
+    })
+  }
+
+  /** Removes a message; what is left keeps its positions. */
+  async function remove(ownerId: string, id: string): Promise<void> {
+    await storage.write(async (tx) => {
+      if (!(await store.find(tx, ownerId, id))) throw notFound('Message')
+      await onRemove(tx, id)
+      await store.remove(tx, id)
+    })
+  }
+
+  return { find, list, change, remove }
+}

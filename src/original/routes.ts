@@ -1,0 +1,162 @@
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { notFound } from '../errors.ts'
+import { sendDetail } from '../http/detail.ts'
+import { toRefusal } from '../http/server.ts'
+import type { Interactions } from '../interactions/interactions.ts'
+import type { Message } from '../messages/message.ts'
+import type { Messages } from '../messages/messages.ts'
+import type { Page } from '../paging.ts'
+import type { Replies } from '../replies/replies.ts'
+import {
+  interactionInput,
+  interactionView,
+  isSaid,
+  listedView,
+  messageInput,
+  messageView,
+  originalError,
+  originalErrors,
+  originalInteraction,
+  originalList,
+  originalMessage,
+  roleFrom2023,
+} from './schemas.ts'
+import { check, InvalidInput, invalidJson } from './validation.ts'
+
+/** These lists had no pages: they are bounded here, by the newest. */
+const maxInteractions = 1_000
+const maxMessages = 10_000
+const pageLimit = 100
+
+/** The API of 2023, frozen, over the verbs of today. */
+export async function originalRoutes(
+  app: FastifyInstance,
+  parts: {
+    interactions: Interactions
+    messages: Messages
+    replies: Pick<Replies, 'post'>
+  },
+): Promise<void> {
+  const { interactions, messages, replies } = parts
+  const routes = app.withTypeProvider<ZodTypeProvider>()
+  const tags = ['Original']
+  const params = z.object({ id: z.uuid() })
+  const errors = { 422: originalErrors, 401: originalError }
+
+  // Its schemas are for the reference; what they refuse is said in the words of that time.
+  app.setValidatorCompiler(() => (value: unknown) => ({ value }))
+  app.setErrorHandler((error, request, reply) => answerError(error, reply, () => toRefusal(error, request)))
+
+  routes.get(
+    '/interactions/',
+    {
+      schema: { tags, summary: 'All interactions with messages', response: { 200: originalList, ...errors } },
+    },
+    async ({ principal }) => {
+      const found = await upTo(maxInteractions, (limit, after) =>
+        interactions.list(principal.ownerId, { limit, order: 'desc', after, hasMessages: true }),
+      )
+      const data = []
+      for (const interaction of found.toReversed()) {
+        // One after the other: all of them at once would hold all of them in memory twice.
+        data.push(listedView(interaction, await allMessages(interaction.id)))
+      }
+      return { data }
+    },
+  )
+
+  routes.post(
+    '/interactions/',
+    {
+      schema: {
+        tags,
+        summary: 'Create an interaction',
+        body: interactionInput,
+        response: { 200: originalInteraction, ...errors },
+      },
+    },
+    async (request) => {
+      const { model_name: model, role, prompt } = check(interactionInput, 'body', request.body)
+      const settings = { model, role: roleFrom2023(role), prompt }
+      const created = await interactions.create(request.principal.ownerId, settings, { acceptAnyModel: true })
+      return interactionView(created)
+    },
+  )
+
+  routes.get(
+    '/interactions/:id/messages/',
+    {
+      schema: {
+        tags,
+        summary: 'The messages of an interaction, oldest first',
+        params,
+        response: { 200: z.array(originalMessage), 404: originalError, ...errors },
+      },
+    },
+    async (request) => {
+      const { id } = check(params, 'path', request.params)
+      await interactions.find(request.principal.ownerId, id)
+      return (await allMessages(id)).filter(isSaid).map(messageView)
+    },
+  )
+
+  routes.post(
+    '/interactions/:id/messages/',
+    {
+      schema: {
+        tags,
+        summary: 'Post a message; the answer follows as a message of role Ai',
+        params,
+        body: messageInput,
+        response: { 200: originalMessage, 404: originalError, ...errors },
+      },
+    },
+    async (request) => {
+      const { id } = check(params, 'path', request.params)
+      const { role, content } = check(messageInput, 'body', request.body)
+      const posted = await replies.post(request.principal.ownerId, id, {
+        role: roleFrom2023(role),
+        content,
+        wantsReply: true,
+        acceptAnyModel: true,
+      })
+      return messageView(posted.message)
+    },
+  )
+
+  /** Oldest first. */
+  async function allMessages(interactionId: string): Promise<Message[]> {
+    const newestFirst = await upTo(maxMessages, (limit, after) =>
+      messages.list(interactionId, { limit, order: 'desc', after }),
+    )
+    return newestFirst.toReversed()
+  }
+}
+
+async function upTo<Item>(
+  max: number,
+  read: (limit: number, after: string | undefined) => Promise<Page<Item>>,
+): Promise<Item[]> {
+  const items: Item[] = []
+  let after: string | undefined
+  do {
+    // Each page starts where the one before it ended.
+    const page = await read(pageLimit, after)
+    items.push(...page.data)
+    after = page.next ?? undefined
+  } while (after !== undefined && items.length < max)
+  return items
+}
+
+function answerError(error: unknown, reply: FastifyReply, refusal: () => ReturnType<typeof notFound>) {
+  const invalid = error instanceof InvalidInput ? error : invalidBody(error)
+  if (invalid) return reply.status(422).send({ detail: invalid.detail })
+  return sendDetail(reply, refusal())
+}
+
+/** A body that is no JSON was a validation error there. */
+function invalidBody(error: unknown): InvalidInput | undefined {
+  return error instanceof SyntaxError ? invalidJson(error.message) : undefined
+}

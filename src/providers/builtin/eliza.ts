@@ -1,0 +1,85 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { LanguageModelV4, LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import { ProviderFailure } from '../failure.ts'
+import { generateFromStream } from '../generate.ts'
+import type { Provider } from '../provider.ts'
+import { answer } from './doctor.ts'
+
+const introduction =
+  "(I am ELIZA, Parley's built-in demo: a few rules from 1966's idea, no language model. " +
+  'Set OPENAI_API_KEY, or start Ollama, to talk to a real one.) '
+
+/**
+ * `builtin/eliza`: answers offline and without a key, the same to the same conversation, so that the first run
+ * and every test work. `tokenMs` is the pause between two words.
+ */
+export function createBuiltin({ tokenMs }: { tokenMs: number }): Provider {
+  return {
+    name: 'builtin',
+    source: 'builtin',
+    preferredModel: 'eliza',
+    async model(id) {
+      if (id === 'eliza') return createEliza(tokenMs)
+      throw new ProviderFailure('model_not_found', `builtin has no model "${id}"`)
+    },
+    listModels: async () => [{ id: 'eliza', contextWindowTokens: 32_768 }],
+  }
+}
+
+function createEliza(tokenMs: number): LanguageModelV4 {
+  const model: LanguageModelV4 = {
+    specificationVersion: 'v4',
+    provider: 'builtin',
+    modelId: 'eliza',
+    supportedUrls: {},
+    doGenerate: (options) => generateFromStream(model, options),
+    doStream: async ({ prompt, maxOutputTokens = Number.POSITIVE_INFINITY, abortSignal }) => ({
+      stream: ReadableStream.from(speak(prompt, maxOutputTokens, tokenMs, abortSignal)),
+    }),
+  }
+  return model
+}
+
+async function* speak(
+  prompt: LanguageModelV4Prompt,
+  maxWords: number,
+  tokenMs: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<LanguageModelV4StreamPart> {
+  const words = sayTo(prompt).match(/\S+\s*/g) ?? []
+  const spoken = words.slice(0, maxWords)
+  yield { type: 'stream-start', warnings: [] }
+  yield { type: 'text-start', id: 'text' }
+  for (const [index, word] of spoken.entries()) {
+    if (index > 0 && tokenMs > 0) await pause(tokenMs, undefined, { ...(signal && { signal }) })
+    signal?.throwIfAborted()
+    yield { type: 'text-delta', id: 'text', delta: word }
+  }
+  yield { type: 'text-end', id: 'text' }
+  yield {
+    type: 'finish',
+    finishReason: { unified: spoken.length < words.length ? 'length' : 'stop', raw: undefined },
+    usage: usageOf(prompt, spoken.length),
+  }
+}
+
+function sayTo(prompt: LanguageModelV4Prompt): string {
+  const turn = prompt.filter((message) => message.role === 'assistant').length
+  const said = textOf(prompt.findLast((message) => message.role === 'user'))
+  return `${turn === 0 ? introduction : ''}${answer(said, turn)}`
+}
+
+function textOf(message: LanguageModelV4Prompt[number] | undefined): string {
+  if (!message) return ''
+  if (message.role === 'system') return message.content
+  return message.content.map((part) => (part.type === 'text' ? part.text : '')).join('')
+}
+
+/** Its tokens are words. */
+function usageOf(prompt: LanguageModelV4Prompt, spokenWords: number) {
+  const heard = prompt.reduce((words, message) => words + (textOf(message).match(/\S+/g)?.length ?? 0), 0)
+  return {
+    inputTokens: { total: heard, noCache: heard, cacheRead: undefined, cacheWrite: undefined },
+    outputTokens: { total: spokenWords, text: spokenWords, reasoning: undefined },
+  }
+}

@@ -1,0 +1,98 @@
+import { APICallError, InvalidResponseDataError, JSONParseError, TypeValidationError } from '@ai-sdk/provider'
+import type { ReplyErrorCode } from '../errors.ts'
+import { retryAfterMs } from './retry-after.ts'
+
+/** What a provider did wrong, in our words: decided here, so that no caller reads a status code. */
+export class ProviderFailure extends Error {
+  readonly code: ReplyErrorCode
+  readonly isRetryable: boolean
+  /** What the provider asked to wait, in milliseconds. */
+  readonly retryAfterMs: number | undefined
+
+  /** `detail` is for the operator's log, never for a client. */
+  constructor(
+    code: ReplyErrorCode,
+    detail: string,
+    options: { isRetryable?: boolean; retryAfterMs?: number | undefined; cause?: unknown } = {},
+  ) {
+    super(detail, { cause: options.cause })
+    this.name = 'ProviderFailure'
+    this.code = code
+    this.isRetryable = options.isRetryable ?? retryable.has(code)
+    this.retryAfterMs = options.retryAfterMs
+  }
+}
+
+const retryable = new Set<ReplyErrorCode>([
+  'provider_rate_limited',
+  'provider_unavailable',
+  'provider_timeout',
+  'provider_interrupted',
+  'provider_malformed',
+  'provider_empty',
+])
+
+/** Reads whatever a model threw, or sent as an error part. */
+export function explainFailure(error: unknown): ProviderFailure {
+  if (error instanceof ProviderFailure) return error
+  if (APICallError.isInstance(error)) return explainApiCall(error)
+  if (isMalformed(error)) return new ProviderFailure('provider_malformed', error.message, { cause: error })
+  const reported = reportedError(error)
+  if (reported) return reported
+  const detail = error instanceof Error ? describeChain(error) : typeof error
+  return new ProviderFailure('provider_unavailable', detail, { cause: error })
+}
+
+function isMalformed(error: unknown): error is Error {
+  return (
+    JSONParseError.isInstance(error) ||
+    TypeValidationError.isInstance(error) ||
+    InvalidResponseDataError.isInstance(error)
+  )
+}
+
+function explainApiCall(error: APICallError): ProviderFailure {
+  const { statusCode, responseHeaders = {}, responseBody = '' } = error
+  const detail = `${statusCode ?? 'no status'} ${error.message} ${responseBody.slice(0, 2_000)}`.trim()
+  if (statusCode === undefined || (statusCode >= 200 && statusCode < 300)) {
+    const code = isMalformed(error.cause) ? 'provider_malformed' : 'provider_unavailable'
+    return new ProviderFailure(code, detail, { cause: error })
+  }
+  return new ProviderFailure(codeOfStatus(statusCode, responseBody), detail, {
+    retryAfterMs: retryAfterMs(responseHeaders),
+    cause: error,
+  })
+}
+
+function codeOfStatus(status: number, body: string): ReplyErrorCode {
+  if (status === 429) return /insufficient_quota/.test(body) ? 'provider_rejected' : 'provider_rate_limited'
+  if (status >= 500 || status === 408 || status === 409) return 'provider_unavailable'
+  if (status === 401 || status === 403) return 'provider_unauthorized'
+  return codeOfText(body) ?? (status === 404 ? 'model_not_found' : 'provider_rejected')
+}
+
+function codeOfText(text: string): ReplyErrorCode | undefined {
+  if (/context.{0,20}(length|window|size)|too many tokens|prompt is too long/i.test(text)) {
+    return 'context_length_exceeded'
+  }
+  if (/model_not_found|model.{0,80}(not found|does not exist)/i.test(text)) return 'model_not_found'
+  return undefined
+}
+
+/** An error object that came in the stream: OpenAI's `{message, type, code}`, or g4f's `{message}`. */
+function reportedError(error: unknown): ProviderFailure | undefined {
+  if (typeof error !== 'object' || error === null || error instanceof Error) return undefined
+  const { code, type, status } = error as { code?: unknown; type?: unknown; status?: unknown }
+  const detail = JSON.stringify(error).slice(0, 2_000)
+  const said = Number(status ?? code)
+  if (said >= 400 && said < 600) return new ProviderFailure(codeOfStatus(said, detail), detail)
+  if (/rate_limit/.test(`${String(type)} ${String(code)}`)) {
+    return new ProviderFailure('provider_rate_limited', detail)
+  }
+  return new ProviderFailure(codeOfText(detail) ?? 'provider_unavailable', detail)
+}
+
+function describeChain(error: Error): string {
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : ''
+  return `${error.message}${cause}`
+}

@@ -1,0 +1,155 @@
+import type { IncomingMessage } from 'node:http'
+import { APICallError, type LanguageModelV4, type LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import { createParser } from 'eventsource-parser'
+import { ProviderFailure } from '../failure.ts'
+import { generateFromStream } from '../generate.ts'
+import { type ProviderHttp, readText } from '../http.ts'
+import { type Chunk, createChunkReader } from './chunks.ts'
+import { chatCompletionBody } from './request.ts'
+
+const maxEventChars = 8 * 1024 * 1024
+/** Parts that may wait for their reader before the provider's connection is paused. */
+const maxWaitingParts = 1_000
+
+export interface ChatModelOptions {
+  provider: string
+  /** The model's name on the wire. */
+  modelId: string
+  url: string
+  headers: Record<string, string>
+  http: ProviderHttp
+}
+
+/** A model behind `POST …/chat/completions`. */
+export function createChatModel({
+  provider,
+  modelId,
+  url,
+  headers,
+  http,
+}: ChatModelOptions): LanguageModelV4 {
+  const model: LanguageModelV4 = {
+    specificationVersion: 'v4',
+    provider,
+    modelId,
+    supportedUrls: { 'image/*': [/^https?:/] },
+    doGenerate: (options) => generateFromStream(model, options),
+    async doStream(options) {
+      const response = await http.send(url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
+        body: JSON.stringify(chatCompletionBody(modelId, options)),
+        signal: options.abortSignal,
+      })
+      if (response.statusCode !== 200) throw await refusal(url, response)
+      return { stream: partsOf(response, options.abortSignal) }
+    },
+  }
+  return model
+}
+
+/** A response that is no answer, with the text that says why for the operator. */
+async function refusal(url: string, response: IncomingMessage) {
+  const body = await readText(response).catch(() => '')
+  return new APICallError({
+    message: response.statusMessage ?? '',
+    url,
+    requestBodyValues: undefined,
+    statusCode: response.statusCode ?? 0,
+    responseHeaders: response.headers as Record<string, string>,
+    responseBody: body,
+  })
+}
+
+function partsOf(response: IncomingMessage, signal: AbortSignal | undefined) {
+  return new ReadableStream<LanguageModelV4StreamPart>({
+    start(controller) {
+      const type = response.headers['content-type'] ?? ''
+      const read = type.includes('application/json') ? readWhole : readEvents
+      const emit = (part: LanguageModelV4StreamPart) => {
+        controller.enqueue(part)
+        if ((controller.desiredSize ?? 0) < -maxWaitingParts) response.pause()
+      }
+      read(response, type, emit).then(
+        () => controller.close(),
+        (error: unknown) => {
+          response.destroy()
+          controller.error(signal?.aborted ? signal.reason : error)
+        },
+      )
+    },
+    pull() {
+      if (response.isPaused()) response.resume()
+    },
+    cancel() {
+      response.destroy()
+    },
+  })
+}
+
+/** An endpoint that ignored `stream: true` and answered in one piece. */
+async function readWhole(
+  response: IncomingMessage,
+  _type: string,
+  emit: (part: LanguageModelV4StreamPart) => void,
+) {
+  const reader = createChunkReader(emit)
+  reader.take(parseChunk(await readText(response)))
+  reader.end({ sawDone: false })
+}
+
+function readEvents(
+  response: IncomingMessage,
+  type: string,
+  emit: (part: LanguageModelV4StreamPart) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (!type.includes('text/event-stream')) {
+      reject(
+        new ProviderFailure('provider_malformed', `an answer of type "${type}" instead of an event stream`),
+      )
+      return
+    }
+    const reader = createChunkReader(emit)
+    let sawDone = false
+    const parser = createParser({
+      maxBufferSize: maxEventChars,
+      onError(error) {
+        if (error.type === 'max-buffer-size-exceeded') throw error
+      },
+      onEvent({ data }) {
+        if (data === '[DONE]') sawDone = true
+        else reader.take(parseChunk(data))
+      },
+    })
+    response.setEncoding('utf8')
+    response.on('data', (text: string) => {
+      try {
+        if (!sawDone) parser.feed(text)
+      } catch (error) {
+        reject(error)
+      }
+    })
+    response.on('end', () => {
+      try {
+        reader.end({ sawDone })
+        resolve()
+      } catch (error) {
+        reject(error)
+      }
+    })
+    response.on('error', (error) => {
+      reject(new ProviderFailure('provider_interrupted', error.message, { cause: error }))
+    })
+  })
+}
+
+function parseChunk(data: string): Chunk {
+  try {
+    const chunk: unknown = JSON.parse(data)
+    if (typeof chunk === 'object' && chunk !== null) return chunk
+  } catch {
+    // Falls through: what it was is said below.
+  }
+  throw new ProviderFailure('provider_malformed', `an event that is no JSON object: ${data.slice(0, 200)}`)
+}

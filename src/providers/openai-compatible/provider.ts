@@ -1,0 +1,41 @@
+import type { ProviderHttp } from '../http.ts'
+import { fetchModels } from '../model-list.ts'
+import type { Provider, ProviderSource } from '../provider.ts'
+import { createChatModel } from './model.ts'
+
+export interface OpenAICompatibleOptions {
+  name: string
+  source: ProviderSource
+  /** Up to and including the version: `https://api.example.com/v1`. */
+  baseUrl: string
+  apiKey?: string | undefined
+  preferredModel?: string | undefined
+  /** What it offers, where it cannot list that itself. */
+  models?: string[] | undefined
+  contextWindowTokens?: number | undefined
+  firstTokenTimeoutMs?: number | undefined
+  http: ProviderHttp
+  /** The address and the name on the wire of a model, where they are not the usual ones. */
+  addressOf?: (id: string) => { url: string; modelId: string }
+}
+
+/** Any endpoint that speaks OpenAI's chat completions: vLLM, LM Studio, llama.cpp, OpenRouter, … */
+export function createOpenAICompatible(options: OpenAICompatibleOptions): Provider {
+  const { name, source, baseUrl, apiKey, http, models, contextWindowTokens, firstTokenTimeoutMs } = options
+  const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {}
+  const addressOf = options.addressOf ?? ((id) => ({ url: `${baseUrl}/chat/completions`, modelId: id }))
+
+  return {
+    name,
+    source,
+    preferredModel: options.preferredModel ?? models?.[0],
+    ...(firstTokenTimeoutMs !== undefined && { firstTokenTimeoutMs }),
+    model: async (id) => createChatModel({ provider: name, headers, http, ...addressOf(id) }),
+    async listModels(signal) {
+      const window = contextWindowTokens === undefined ? {} : { contextWindowTokens }
+      if (models) return models.map((id) => ({ id, ...window }))
+      const listed = await fetchModels({ url: `${baseUrl}/models`, headers, http, signal })
+      return listed.map((model) => ({ ...model, ...window }))
+    },
+  }
+}

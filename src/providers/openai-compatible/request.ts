@@ -1,0 +1,117 @@
+import type {
+  LanguageModelV4CallOptions,
+  LanguageModelV4FilePart,
+  LanguageModelV4Message,
+  LanguageModelV4Prompt,
+  LanguageModelV4ToolResultOutput,
+} from '@ai-sdk/provider'
+
+/** The body of `POST /chat/completions` (platform.openai.com/docs/api-reference/chat/create). */
+export function chatCompletionBody(model: string, options: LanguageModelV4CallOptions) {
+  const { tools, toolChoice, responseFormat, reasoning } = options
+  const functions = tools?.filter((tool) => tool.type === 'function')
+  return withoutUndefined({
+    model,
+    messages: chatMessages(options.prompt),
+    stream: true,
+    stream_options: { include_usage: true },
+    max_tokens: options.maxOutputTokens,
+    temperature: options.temperature,
+    top_p: options.topP,
+    stop: options.stopSequences,
+    seed: options.seed,
+    presence_penalty: options.presencePenalty,
+    frequency_penalty: options.frequencyPenalty,
+    reasoning_effort: reasoning === 'provider-default' ? undefined : reasoning,
+    response_format: responseFormat && chatResponseFormat(responseFormat),
+    tools: functions?.map(({ name, description, inputSchema, strict }) => ({
+      type: 'function',
+      function: withoutUndefined({ name, description, parameters: inputSchema, strict }),
+    })),
+    tool_choice:
+      toolChoice &&
+      (toolChoice.type === 'tool'
+        ? { type: 'function', function: { name: toolChoice.toolName } }
+        : toolChoice.type),
+  })
+}
+
+function chatResponseFormat(format: NonNullable<LanguageModelV4CallOptions['responseFormat']>) {
+  if (format.type === 'text') return undefined
+  if (!format.schema) return { type: 'json_object' }
+  const { name = 'answer', description, schema } = format
+  return { type: 'json_schema', json_schema: withoutUndefined({ name, description, schema, strict: true }) }
+}
+
+/** The prompt as chat messages. What a compatible endpoint has no field for (reasoning) is left out. */
+export function chatMessages(prompt: LanguageModelV4Prompt): unknown[] {
+  return prompt.flatMap((message) => chatMessage(message))
+}
+
+function chatMessage(message: LanguageModelV4Message): unknown[] {
+  switch (message.role) {
+    case 'system':
+      return [{ role: 'system', content: message.content }]
+    case 'user': {
+      const [first] = message.content
+      const isPlain = message.content.length === 1 && first?.type === 'text'
+      return [{ role: 'user', content: isPlain ? first.text : message.content.map((part) => userPart(part)) }]
+    }
+    case 'assistant': {
+      const text = message.content.map((part) => (part.type === 'text' ? part.text : '')).join('')
+      const calls = message.content.filter((part) => part.type === 'tool-call')
+      return [
+        withoutUndefined({
+          role: 'assistant',
+          content: text === '' && calls.length > 0 ? null : text,
+          tool_calls:
+            calls.length === 0
+              ? undefined
+              : calls.map((call) => ({
+                  id: call.toolCallId,
+                  type: 'function',
+                  function: { name: call.toolName, arguments: JSON.stringify(call.input) },
+                })),
+        }),
+      ]
+    }
+    case 'tool':
+      return message.content
+        .filter((part) => part.type === 'tool-result')
+        .map((part) => ({ role: 'tool', tool_call_id: part.toolCallId, content: resultText(part.output) }))
+  }
+}
+
+function userPart(part: { type: 'text'; text: string } | LanguageModelV4FilePart) {
+  if (part.type === 'text') return { type: 'text', text: part.text }
+  const { data, mediaType, filename } = part
+  if (data.type === 'text') return { type: 'text', text: data.text }
+  if (data.type === 'reference') throw new TypeError('a file reference of another provider cannot be sent')
+  const url = data.type === 'url' ? String(data.url) : dataUrl(mediaType, data.data)
+  if (mediaType === 'image' || mediaType.startsWith('image/'))
+    return { type: 'image_url', image_url: { url } }
+  return { type: 'file', file: withoutUndefined({ filename, file_data: url }) }
+}
+
+function dataUrl(mediaType: string, data: Uint8Array | string): string {
+  const base64 = typeof data === 'string' ? data : Buffer.from(data).toString('base64')
+  return `data:${mediaType};base64,${base64}`
+}
+
+function resultText(output: LanguageModelV4ToolResultOutput): string {
+  switch (output.type) {
+    case 'text':
+    case 'error-text':
+      return output.value
+    case 'execution-denied':
+      return output.reason ?? 'The tool call was refused.'
+    case 'json':
+    case 'error-json':
+    case 'content':
+      return JSON.stringify(output.value)
+  }
+}
+
+function withoutUndefined(object: Record<string, unknown>) {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined))
+}

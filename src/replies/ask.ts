@@ -1,0 +1,154 @@
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  LanguageModelV4FinishReason,
+  LanguageModelV4StreamPart,
+  LanguageModelV4Usage,
+} from '@ai-sdk/provider'
+import type { NewEvent } from '../events/event.ts'
+import type { ContentPart } from '../messages/content.ts'
+import { explainFailure, ProviderFailure } from '../providers/failure.ts'
+
+export interface AskLimits {
+  firstTokenTimeoutMs: number
+  tokenTimeoutMs: number
+  replyTimeoutMs: number
+  maxReplyChars: number
+}
+
+/** What came of asking a model: all that it said, and how that ended. */
+export interface Answer {
+  content: ContentPart[]
+  finish: { reason: LanguageModelV4FinishReason; usage: LanguageModelV4Usage } | undefined
+  /** Why there is no (whole) answer. What is no provider's failure is the reason `abort` was aborted with. */
+  failure: unknown
+}
+
+/**
+ * Asks `model` and hands each piece of its answer to `record`. Never rejects: whatever goes wrong is in the
+ * answer, beside what was said before it. `abort` is also aborted here, when the model takes too long or says
+ * too much; that closes the connection to the provider.
+ */
+export async function askModel(options: {
+  model: LanguageModelV4
+  call: LanguageModelV4CallOptions
+  limits: AskLimits
+  abort: AbortController
+  record: (event: NewEvent) => Promise<void>
+}): Promise<Answer> {
+  const { model, call, limits, abort, record } = options
+  const answer: Answer = { content: [], finish: undefined, failure: undefined }
+  const watch = watchTime(limits, abort)
+  try {
+    const started = model.doStream({ ...call, abortSignal: abort.signal })
+    const { stream } = await untilAborted(started, abort.signal)
+    for await (const part of readUntilAborted(stream, abort.signal)) {
+      const event = take(part, answer)
+      if (!event) continue
+      watch.sawToken()
+      await record(event)
+      if (lengthOf(answer.content) > limits.maxReplyChars) {
+        abort.abort(new ProviderFailure('reply_too_long', 'the answer is longer than MAX_REPLY_CHARS'))
+      }
+    }
+    if (!answer.finish) throw new ProviderFailure('provider_interrupted', 'the stream has no finish part')
+  } catch (error) {
+    answer.failure = abort.signal.aborted ? abort.signal.reason : explainFailure(error)
+  } finally {
+    watch.stop()
+    // Closes the connection where the stream was left before its end.
+    if (!answer.finish) abort.abort(answer.failure)
+  }
+  return answer
+}
+
+/** Aborts when the first token, the next one or the whole answer takes too long. */
+function watchTime(limits: AskLimits, abort: AbortController) {
+  const late = (code: 'provider_timeout' | 'reply_timeout', detail: string) => () =>
+    abort.abort(new ProviderFailure(code, detail))
+  let silence = setTimeout(
+    late('provider_timeout', `no token within ${limits.firstTokenTimeoutMs} ms`),
+    limits.firstTokenTimeoutMs,
+  )
+  const whole = setTimeout(
+    late('reply_timeout', `not ended within ${limits.replyTimeoutMs} ms`),
+    limits.replyTimeoutMs,
+  )
+  let hasToken = false
+  return {
+    sawToken() {
+      if (hasToken) {
+        silence.refresh()
+        return
+      }
+      hasToken = true
+      clearTimeout(silence)
+      silence = setTimeout(
+        late('provider_timeout', `silent for ${limits.tokenTimeoutMs} ms`),
+        limits.tokenTimeoutMs,
+      )
+    },
+    stop() {
+      clearTimeout(silence)
+      clearTimeout(whole)
+    },
+  }
+}
+
+/** A model that does not listen to its signal holds nobody up. */
+function untilAborted<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason as Error)
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    void Promise.resolve(promise)
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
+
+async function* readUntilAborted<T>(stream: ReadableStream<T>, signal: AbortSignal): AsyncGenerator<T> {
+  const reader = stream.getReader()
+  // Ends a read that waits, even where the stream itself would hang.
+  const onAbort = () => void reader.cancel(signal.reason).catch(() => {})
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      signal.throwIfAborted()
+      if (done) return
+      yield value
+    }
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+/** Adds a part to the answer; the event that tells readers of it, where there is something to tell. */
+function take(part: LanguageModelV4StreamPart, answer: Answer): NewEvent | undefined {
+  switch (part.type) {
+    case 'text-delta':
+      return say('text', part.delta, answer)
+    case 'reasoning-delta':
+      return say('reasoning', part.delta, answer)
+    case 'error':
+      throw part.error
+    case 'finish':
+      answer.finish = { reason: part.finishReason, usage: part.usage }
+      return undefined
+    default:
+      return undefined
+  }
+}
+
+function say(type: 'text' | 'reasoning', delta: string, answer: Answer): NewEvent | undefined {
+  if (delta === '') return undefined
+  const last = answer.content.at(-1)
+  if (last?.type === type) last.text += delta
+  else answer.content.push({ type, text: delta })
+  return { type: `${type}.delta`, data: { text: delta } }
+}
+
+function lengthOf(content: ContentPart[]): number {
+  return content.reduce((chars, part) => chars + part.text.length, 0)
+}

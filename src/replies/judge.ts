@@ -1,0 +1,82 @@
+import type { LanguageModelV4Usage } from '@ai-sdk/provider'
+import { ParleyError, replyErrors, type ReplyErrorCode } from '../errors.ts'
+import type { Usage } from '../messages/message.ts'
+import { ProviderFailure } from '../providers/failure.ts'
+import type { Answer } from './ask.ts'
+import { type Decision, decideRetry, type RetryLimits, type Tries } from './retry.ts'
+import type { Ending } from './store.ts'
+
+/** What becomes of a reply: it ends, or it is tried again. */
+export type Verdict =
+  | { kind: 'end'; ending: Ending; failure: ProviderFailure | undefined }
+  | { kind: 'retry'; decision: Decision & { retry: true }; failure: ProviderFailure }
+
+/**
+ * What becomes of a reply after an attempt at it. Once a token was seen nothing is tried again: what was said
+ * stays, as incomplete.
+ */
+export function judge(answer: Answer, tries: Tries, limits: RetryLimits, random: number): Verdict {
+  const failure = failureOf(answer)
+  if (!failure) return { kind: 'end', ending: endingOf(answer), failure: undefined }
+  const wasSeen = answer.content.length > 0
+  const decision = wasSeen ? ({ retry: false } as const) : decideRetry(failure, tries, limits, random)
+  if (decision.retry) return { kind: 'retry', decision, failure }
+  const ending = endWith(wasSeen ? 'incomplete' : 'failed', failure.code, usageOf(answer.finish?.usage))
+  return { kind: 'end', ending, failure }
+}
+
+/** An ending whose reason is told to the client. */
+export function endWith(
+  status: 'incomplete' | 'failed',
+  code: ReplyErrorCode,
+  usage: Usage | null = null,
+): Ending {
+  return { status, finishReason: null, usage, error: { code, message: replyErrors[code] } }
+}
+
+function failureOf({ content, finish, failure }: Answer): ProviderFailure | undefined {
+  if (failure instanceof ProviderFailure) return failure
+  if (failure instanceof ParleyError && failure.code === 'unknown_model') {
+    return new ProviderFailure('model_not_found', failure.message)
+  }
+  if (failure !== undefined) {
+    return new ProviderFailure('internal_error', failure instanceof Error ? failure.message : 'unknown', {
+      isRetryable: false,
+      cause: failure,
+    })
+  }
+  const reason = finish?.reason.unified
+  if (reason === 'error')
+    return new ProviderFailure('provider_unavailable', `finish reason: ${finish?.reason.raw}`)
+  if (reason === 'interrupted')
+    return new ProviderFailure('provider_interrupted', 'finish reason: interrupted')
+  const saidNothing = !content.some((part) => part.type === 'text')
+  if (!saidNothing) return undefined
+  // A filter, or too small a limit, is a reason of its own.
+  if (reason === 'content-filter') return new ProviderFailure('content_filtered', 'held back whole')
+  if (reason === 'length') return undefined
+  return new ProviderFailure('provider_empty', `finish reason: ${reason}, without content`)
+}
+
+function endingOf({ finish }: Answer): Ending {
+  const usage = usageOf(finish?.usage)
+  const finishReason = finish?.reason.unified ?? null
+  const cutOff = finishReason === null ? undefined : cutOffs.get(finishReason)
+  if (cutOff) return { ...endWith('incomplete', cutOff, usage), finishReason }
+  return { status: 'completed', finishReason, usage, error: null }
+}
+
+const cutOffs = new Map<string, ReplyErrorCode>([
+  ['length', 'max_output_tokens'],
+  ['content-filter', 'content_filtered'],
+])
+
+function usageOf(usage: LanguageModelV4Usage | undefined): Usage | null {
+  if (!usage) return null
+  return {
+    input_tokens: usage.inputTokens.total ?? null,
+    cached_input_tokens: usage.inputTokens.cacheRead ?? null,
+    output_tokens: usage.outputTokens.total ?? null,
+    reasoning_tokens: usage.outputTokens.reasoning ?? null,
+  }
+}

@@ -1,0 +1,33 @@
+import type { LanguageModelV4CallOptions } from '@ai-sdk/provider'
+import type { Interaction } from '../interactions/interaction.ts'
+import { historyBudget } from '../messages/history.ts'
+import type { LoadHistory } from '../messages/load-history.ts'
+import { estimateTextTokens } from '../messages/tokens.ts'
+import type { Models, ResolvedModel } from '../providers/registry.ts'
+import { modelCall } from './prompt.ts'
+import type { ClaimedReply } from './store.ts'
+
+/** Kept free for the answer where the interaction sets no limit of its own. */
+const usualAnswerTokens = 4_096
+
+export type Prepare = (reply: ClaimedReply, model: ResolvedModel) => Promise<LanguageModelV4CallOptions>
+
+/** Makes what a model is asked: the settings as they are now, and the history that fits its window. */
+export function createPrepare(parts: {
+  findSettings: (interactionId: string) => Promise<Pick<Interaction, 'prompt' | 'sampling'> | undefined>
+  loadHistory: LoadHistory
+  models: Pick<Models, 'contextWindowTokens'>
+  /** Of models that tell none. */
+  contextWindowTokens: number
+}): Prepare {
+  const { findSettings, loadHistory, models, contextWindowTokens } = parts
+  return async (reply, { name }) => {
+    const settings = (await findSettings(reply.interactionId)) ?? { prompt: null, sampling: {} }
+    const budget = historyBudget({
+      windowTokens: models.contextWindowTokens(name) ?? contextWindowTokens,
+      answerTokens: settings.sampling.max_output_tokens ?? usualAnswerTokens,
+      promptTokens: settings.prompt === null ? 0 : estimateTextTokens(settings.prompt),
+    })
+    return modelCall(settings, await loadHistory(reply.interactionId, reply.position, budget))
+  }
+}

@@ -1,0 +1,86 @@
+import type { Clock } from '../clock.ts'
+import type { EventLog } from '../events/log.ts'
+import type { Interactions } from '../interactions/interactions.ts'
+import type { Jobs } from '../jobs/jobs.ts'
+import type { Log } from '../log.ts'
+import type { Messages } from '../messages/messages.ts'
+import { createMessageStore } from '../messages/store.ts'
+import type { Models } from '../providers/registry.ts'
+import type { Storage, Transaction } from '../storage/storage.ts'
+import { createPost } from './post.ts'
+import type { Prepare } from './prepare.ts'
+import { createRunner, type RunLimits } from './run.ts'
+import { createReplyStore } from './store.ts'
+import { createSweeper } from './sweep.ts'
+import { createWatch } from './watch.ts'
+
+export type { Posted } from './post.ts'
+export type Replies = ReturnType<typeof createReplies>
+
+/** The verbs of replies: making an answer, and following it. */
+export function createReplies(parts: {
+  storage: Storage
+  events: EventLog
+  jobs: Jobs
+  interactions: Pick<Interactions, 'takePositions'>
+  messages: Pick<Messages, 'find'>
+  models: Models
+  prepare: Prepare
+  limits: RunLimits & { maxQueuedReplies: number }
+  now: Clock
+  random: () => number
+  log: Log
+}) {
+  const { storage, events, jobs, interactions, messages, models, now, log } = parts
+  const { maxQueuedReplies } = parts.limits
+  const store = createReplyStore(storage)
+  const messageStore = createMessageStore(storage)
+  const runner = createRunner({ ...parts, store, messages: messageStore })
+  const { jobOf } = runner
+  const sweeper = createSweeper({ storage, store, jobs, jobOf, now, log })
+  const post = createPost({
+    storage,
+    store,
+    interactions,
+    messages: messageStore,
+    models,
+    jobs,
+    jobOf,
+    maxQueuedReplies,
+    now,
+  })
+
+  /** Stops what is being made and ends its readers, once `tx`, which removes it, is durable. */
+  function abandon(tx: Transaction, replyIds: string[]) {
+    storage.afterCommit(tx, () => {
+      for (const id of replyIds) {
+        runner.abandon(id)
+        events.end(id)
+      }
+    })
+  }
+
+  return {
+    post,
+    ...createWatch({ messages, events }),
+
+    /** Before a message is removed: its reply must not go on. */
+    removing: async (tx: Transaction, messageId: string) => abandon(tx, [messageId]),
+
+    /** Before an interaction is removed: none of its replies may go on. */
+    removingAll: async (tx: Transaction, interactionId: string) =>
+      abandon(tx, await store.openIds(tx, interactionId)),
+
+    /** Takes up what was left open, and makes answers from now on. */
+    async start() {
+      jobs.start(runner.look)
+      await sweeper.start()
+    },
+
+    /** Takes no more work; what runs gets `graceMs`, then it is left to the next process. */
+    async stop(graceMs: number) {
+      sweeper.stop()
+      await jobs.stop(graceMs)
+    },
+  }
+}

@@ -1,0 +1,238 @@
+import { sql } from 'kysely'
+import type { ReplyErrorCode } from '../errors.ts'
+import type { MessageStatus, Usage } from '../messages/message.ts'
+import type { Storage, Transaction } from '../storage/storage.ts'
+
+/** A reply that this process has claimed: the attempt it may write with, and what was tried before. */
+export interface ClaimedReply {
+  id: string
+  interactionId: string
+  position: number
+  model: string
+  attempt: number
+  crashes: number
+  failures: number
+  throttles: number
+}
+
+/** An open reply that waits for a worker. */
+export interface OpenReply {
+  id: string
+  interactionId: string
+  model: string
+  notBefore: number | null
+}
+
+export interface Ending {
+  status: Exclude<MessageStatus, 'queued' | 'in_progress'>
+  finishReason: string | null
+  usage: Usage | null
+  error: { code: ReplyErrorCode; message: string } | null
+}
+
+/** In literals, as the partial indices have it: a query with parameters could not use them. */
+const isOpen = sql<boolean>`status in ('queued', 'in_progress')`
+
+/** The SQL of replies: only here does a reply change its state. */
+export function createReplyStore(storage: Storage) {
+  const insertOne = storage.prepare(
+    (db, given: { id: string; interactionId: string; position: number; model: string; now: number }) =>
+      db.insertInto('replies').values({
+        id: given.id,
+        interaction_id: given.interactionId,
+        position: given.position,
+        status: 'queued',
+        model: given.model,
+        attempt: 0,
+        crashes: 0,
+        failures: 0,
+        throttles: 0,
+        created_at: given.now,
+        updated_at: given.now,
+      }),
+  )
+
+  const selectNext = storage.prepare((db, given: { interactionId: string }) =>
+    db
+      .selectFrom('replies')
+      .select(['id', 'interaction_id', 'model', 'not_before'])
+      .where('interaction_id', '=', given.interactionId)
+      .where(isOpen)
+      .orderBy('position')
+      .limit(1),
+  )
+
+  /** The oldest open reply of an interaction: the one whose turn it is. */
+  async function nextOpen(interactionId: string): Promise<OpenReply | undefined> {
+    const { rows } = await selectNext(storage.db, { interactionId })
+    return rows[0] && toOpenReply(rows[0])
+  }
+
+  const raiseAttempt = storage.prepare((db, given: { id: string; now: number }) =>
+    db
+      .updateTable('replies')
+      .set(({ eb }) => ({
+        attempt: eb('attempt', '+', 1),
+        // Whoever had it before ended without a word.
+        crashes: eb('crashes', '+', eb.case().when('status', '=', 'in_progress').then(1).else(0).end()),
+        status: 'in_progress',
+        not_before: null,
+        started_at: eb.fn.coalesce('started_at', eb.val(given.now)),
+        updated_at: given.now,
+      }))
+      .where('id', '=', given.id)
+      .where(isOpen)
+      .returning([
+        'id',
+        'interaction_id',
+        'position',
+        'model',
+        'attempt',
+        'crashes',
+        'failures',
+        'throttles',
+      ]),
+  )
+
+  /** Takes the reply over. Undefined where it is not open any more. */
+  async function claim(tx: Transaction, id: string, now: number): Promise<ClaimedReply | undefined> {
+    const { rows } = await raiseAttempt(tx, { id, now })
+    const [row] = rows
+    if (!row) return undefined
+    const { interaction_id, ...rest } = row
+    return { ...rest, interactionId: interaction_id }
+  }
+
+  const updateSettled = storage.prepare(
+    (
+      db,
+      given: {
+        id: string
+        attempt: number
+        status: string
+        finishReason: string | null
+        usage: string | null
+        error: string | null
+        now: number
+      },
+    ) =>
+      db
+        .updateTable('replies')
+        .set({
+          status: given.status,
+          finish_reason: given.finishReason,
+          usage_json: given.usage,
+          error_json: given.error,
+          completed_at: given.now,
+          updated_at: given.now,
+        })
+        .where('id', '=', given.id)
+        .where('attempt', '=', given.attempt)
+        .where('status', '=', 'in_progress'),
+  )
+
+  /** Ends the reply; false where `attempt` is not its writer any more. */
+  async function settle(
+    tx: Transaction,
+    { id, attempt }: Pick<ClaimedReply, 'id' | 'attempt'>,
+    ending: Ending,
+    now: number,
+  ): Promise<boolean> {
+    const { changes } = await updateSettled(tx, {
+      id,
+      attempt,
+      status: ending.status,
+      finishReason: ending.finishReason,
+      usage: ending.usage && JSON.stringify(ending.usage),
+      error: ending.error && JSON.stringify(ending.error),
+      now,
+    })
+    return changes > 0
+  }
+
+  /** Gives the reply back to the queue; false where `attempt` is not its writer any more. */
+  async function putBack(
+    tx: Transaction,
+    { id, attempt }: Pick<ClaimedReply, 'id' | 'attempt'>,
+    given: { notBefore: number | null; failures: number; throttles: number; now: number },
+  ): Promise<boolean> {
+    const { numUpdatedRows } = await tx
+      .updateTable('replies')
+      .set({
+        status: 'queued',
+        not_before: given.notBefore,
+        failures: given.failures,
+        throttles: given.throttles,
+        updated_at: given.now,
+      })
+      .where('id', '=', id)
+      .where('attempt', '=', attempt)
+      .where('status', '=', 'in_progress')
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  }
+
+  /**
+   * The oldest open reply of each interaction behind `afterInteraction`, at most `limit` of them; only those
+   * that nothing has changed since `untouchedSince`.
+   */
+  async function openInteractions(given: {
+    afterInteraction: string
+    untouchedSince: number
+    limit: number
+  }): Promise<OpenReply[]> {
+    const rows = await storage.db
+      .selectFrom('replies as reply')
+      .select(['id', 'interaction_id', 'model', 'not_before'])
+      .where('interaction_id', '>', given.afterInteraction)
+      .where('updated_at', '<=', given.untouchedSince)
+      .where(isOpen)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('replies as older')
+              .select('older.id')
+              .whereRef('older.interaction_id', '=', 'reply.interaction_id')
+              .whereRef('older.position', '<', 'reply.position')
+              .where(sql<boolean>`older.status in ('queued', 'in_progress')`),
+          ),
+        ),
+      )
+      .orderBy('interaction_id')
+      .limit(given.limit)
+      .execute()
+    return rows.map((row) => toOpenReply(row))
+  }
+
+  /** The ids of the open replies among `interactionId`'s. */
+  async function openIds(tx: Transaction, interactionId: string): Promise<string[]> {
+    const rows = await tx
+      .selectFrom('replies')
+      .select('id')
+      .where('interaction_id', '=', interactionId)
+      .where(isOpen)
+      .execute()
+    return rows.map(({ id }) => id)
+  }
+
+  return {
+    insert: insertOne,
+    nextOpen,
+    claim,
+    settle,
+    putBack,
+    openInteractions,
+    openIds,
+  }
+}
+
+export type ReplyStore = ReturnType<typeof createReplyStore>
+
+function toOpenReply(row: {
+  id: string
+  interaction_id: string
+  model: string
+  not_before: number | null
+}): OpenReply {
+  return { id: row.id, interactionId: row.interaction_id, model: row.model, notBefore: row.not_before }
+}

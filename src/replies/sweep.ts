@@ -1,0 +1,55 @@
+import type { Clock } from '../clock.ts'
+import type { Job, Jobs } from '../jobs/jobs.ts'
+import type { Log } from '../log.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { OpenReply, ReplyStore } from './store.ts'
+
+const everyMs = 15_000
+const untouchedMs = 60_000
+const pageSize = 1_000
+
+/**
+ * Keeps the promise that an accepted message is answered, whatever happened to its job: looks for open replies,
+ * all of them at start, later those that nobody has touched for a while.
+ */
+export function createSweeper(parts: {
+  storage: Storage
+  store: ReplyStore
+  jobs: Pick<Jobs, 'enqueue'>
+  jobOf: (reply: OpenReply) => Job
+  now: Clock
+  log: Log
+}) {
+  const { storage, store, jobs, jobOf, now, log } = parts
+  let timer: NodeJS.Timeout | undefined
+
+  /** Resolves with the number of interactions that will be looked at. */
+  async function sweep(untouchedSince: number): Promise<number> {
+    let found = 0
+    let afterInteraction = ''
+    for (;;) {
+      // Each page starts where the one before it ended.
+      const page = await store.openInteractions({ afterInteraction, untouchedSince, limit: pageSize })
+      await storage.write(async (tx) => {
+        for (const reply of page) await jobs.enqueue(tx, jobOf(reply))
+      })
+      found += page.length
+      afterInteraction = page.at(-1)?.interactionId ?? ''
+      if (page.length < pageSize) return found
+    }
+  }
+
+  return {
+    /** Takes up what an earlier process left, and goes on looking. */
+    async start() {
+      const found = await sweep(now())
+      if (found > 0) log.info({ interactions: found }, 'taking up the replies that were left open')
+      timer = setInterval(() => {
+        sweep(now() - untouchedMs).catch((error: unknown) => log.error({ err: error }, 'sweep failed'))
+      }, everyMs)
+    },
+    stop() {
+      clearInterval(timer)
+    },
+  }
+}

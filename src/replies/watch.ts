@@ -1,0 +1,52 @@
+import { notFound, ParleyError } from '../errors.ts'
+import { isEnd } from '../events/event.ts'
+import type { EventLog } from '../events/log.ts'
+import { isOpen, type Message } from '../messages/message.ts'
+import type { Messages } from '../messages/messages.ts'
+
+/** Looking at a reply while it is made, and afterwards. */
+export function createWatch(parts: { messages: Pick<Messages, 'find'>; events: EventLog }) {
+  const { messages, events } = parts
+
+  /**
+   * Whether there are, or will be, events of the reply behind `after`. Rejects where it is no reply of the
+   * owner's, and with `events_expired` where they are not kept any more.
+   */
+  async function follow(ownerId: string, id: string, after: number): Promise<'more' | 'nothing more'> {
+    const { making } = await messages.find(ownerId, id)
+    if (!making) throw notFound('This message was not made by a model; its events were')
+    if (isOpen(making.status)) return 'more'
+    const [next] = await events.read(id, after, 1)
+    if (next) return 'more'
+    const [first] = await events.read(id, 0, 1)
+    if (first) return 'nothing more'
+    throw new ParleyError(
+      'events_expired',
+      'The events of this reply are not kept any more; read the message itself.',
+    )
+  }
+
+  /** The message as it is when its reply has ended, but after `waitMs`, or when `signal` aborts, at the latest. */
+  async function waitForEnd(
+    ownerId: string,
+    id: string,
+    waitMs: number,
+    signal: AbortSignal,
+  ): Promise<Message> {
+    const limit = new AbortController()
+    const expire = () => limit.abort()
+    const timer = setTimeout(expire, waitMs)
+    signal.addEventListener('abort', expire, { once: true })
+    try {
+      for await (const batch of events.follow(id, 0, limit.signal)) {
+        if (batch.some(({ type }) => isEnd(type))) break
+      }
+    } finally {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', expire)
+    }
+    return messages.find(ownerId, id)
+  }
+
+  return { follow, waitForEnd, events: events.follow }
+}

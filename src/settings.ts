@@ -1,0 +1,142 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+
+/** One variable of the environment: how to read it, and what it is for. */
+export interface Setting<Value> {
+  variable: string
+  about: string
+  /** Shown in `.env.example`. */
+  example: string
+  /** Throws an Error that names the variable and says what would be right. */
+  read: (text: string | undefined) => Value
+}
+
+interface About<Value> {
+  about: string
+  default?: Value
+  example?: string
+  /** Its value is never repeated in a message. */
+  secret?: boolean
+}
+
+/** A text; undefined where it is unset and has no default. */
+export function text(
+  variable: string,
+  options: About<string> & { minLength?: number } & { default: string },
+): Setting<string>
+export function text(
+  variable: string,
+  options: About<string> & { minLength?: number },
+): Setting<string | undefined>
+export function text(variable: string, options: About<string> & { minLength?: number }) {
+  const { minLength = 0 } = options
+  return setting(variable, options, (given) => {
+    if (given.length >= minLength) return given
+    throw new Error(`${variable} must have at least ${minLength} characters`)
+  })
+}
+
+/** A whole number between `min` and `max`, both included. */
+export function whole(
+  variable: string,
+  options: About<number> & { default: number; min: number; max: number },
+): Setting<number> {
+  const { min, max } = options
+  return setting(variable, options, (given) => {
+    const number = Number(given)
+    if (/^\d+$/.test(given) && number >= min && number <= max) return number
+    throw new Error(`${variable} must be a whole number from ${min} to ${max}, not "${given}"`)
+  }) as Setting<number>
+}
+
+/** One of a few words. */
+export function choice<const Word extends string>(
+  variable: string,
+  words: readonly Word[],
+  options: About<Word> & { default: Word },
+): Setting<Word> {
+  return setting(variable, options, (given) => {
+    const word = words.find((candidate) => candidate === given)
+    if (word) return word
+    throw new Error(`${variable} must be one of ${words.join(', ')}, not "${given}"`)
+  }) as Setting<Word>
+}
+
+/** Texts between commas. */
+export function list(variable: string, options: About<string[]>): Setting<string[]> {
+  return setting(variable, { default: [], ...options }, (given) =>
+    given
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  ) as Setting<string[]>
+}
+
+/** An http or https address, without the slash at its end. */
+export function url(variable: string, options: About<string> & { default: string }): Setting<string>
+export function url(variable: string, options: About<string>): Setting<string | undefined>
+export function url(variable: string, options: About<string>) {
+  return setting(variable, options, (given) => {
+    if (z.url({ protocol: /^https?$/ }).safeParse(given).success) return given.replace(/\/+$/, '')
+    throw new Error(`${variable} must be an address such as http://127.0.0.1:8080/v1, not "${given}"`)
+  })
+}
+
+/** A host name or an IP address. */
+export function address(variable: string, options: About<string> & { default: string }): Setting<string> {
+  return setting(variable, options, (given) => {
+    const bare = given.replace(/^\[(.*)\]$/, '$1')
+    if (isIP(bare) !== 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(bare)) return bare
+    throw new Error(`${variable} must be a host name or an IP address such as 0.0.0.0, not "${given}"`)
+  }) as Setting<string>
+}
+
+/** The path in `sqlite:<path>`. */
+export function sqlitePath(variable: string, options: About<string> & { default: string }): Setting<string> {
+  return setting(variable, options, (given) => {
+    const [, path] = /^sqlite:(?:\/\/)?(.+)$/.exec(given) ?? []
+    if (path) return path
+    throw new Error(`${variable} must be sqlite:<path of a file>, such as ${options.example}`)
+  }) as Setting<string>
+}
+
+/** JSON of a given shape. */
+export function json<Shape>(
+  variable: string,
+  shape: z.ZodType<Shape>,
+  options: About<Shape>,
+): Setting<Shape | undefined> {
+  return setting(variable, options, (given) => {
+    const parsed = z.string().transform(parseJson).pipe(shape).safeParse(given)
+    if (parsed.success) return parsed.data
+    const [issue] = parsed.error.issues
+    const place = issue?.path.length ? ` at ${issue.path.join('.')}` : ''
+    throw new Error(`${variable}${place}: ${issue?.message}; expected JSON like ${options.example}`)
+  })
+}
+
+function parseJson(given: string, context: z.RefinementCtx): unknown {
+  try {
+    return JSON.parse(given)
+  } catch {
+    context.addIssue({ code: 'custom', message: 'is not valid JSON' })
+    return z.NEVER
+  }
+}
+
+function setting<Value>(
+  variable: string,
+  options: About<Value>,
+  parse: (given: string) => Value,
+): Setting<Value | undefined> {
+  return {
+    variable,
+    about: options.about,
+    example: options.example ?? describe(options.default),
+    read: (given) => (given === undefined ? options.default : parse(given)),
+  }
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : ''
+}

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import closeWithGrace from 'close-with-grace'
+import { type App, startApp } from './app.ts'
+import { type Config, loadConfig } from './config.ts'
+import { StartupError } from './errors.ts'
+import { createLog, type Log } from './log.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+/** Starts the server as the environment says, and ends the process when it should end. */
+export async function start(env: Record<string, string | undefined>): Promise<void> {
+  try {
+    const config = loadConfig(env)
+    const log = await createLog(config)
+    const app = await startApp(config, log, version)
+    endWithGrace(app, config, log)
+    await greet(app, config, log)
+  } catch (error) {
+    if (!(error instanceof StartupError)) throw error
+    process.stderr.write(`Parley can't start.\n${error.message}\n`)
+    process.exitCode = 1
+  }
+}
+
+/** The first lines of the log say where to go next. */
+async function greet({ url, models }: App, config: Config, log: Log): Promise<void> {
+  log.info(`Parley ${version} listens on ${url} (database: ${config.databasePath})`)
+  log.info(`Reference, to try it in the browser: ${url}/docs`)
+  const isDemo = models.defaultModel.startsWith('builtin/')
+  log.info(
+    `Model: ${models.defaultModel}${isDemo ? ', a demo. Set OPENAI_API_KEY or start Ollama for a real one' : ''}. ` +
+      `All: ${url}/v1/models`,
+  )
+  const offered = await models.list()
+  const sources = Map.groupBy(offered, ({ provider, source }) => `${provider} (${source})`)
+  log.info(`Providers: ${[...sources].map(([name, list]) => `${name}: ${list.length} models`).join(', ')}`)
+}
+
+/** SIGTERM and SIGINT end it with grace; so does what nobody caught, because its state can't be trusted. */
+function endWithGrace(app: App, config: Config, log: Log): void {
+  const spareMs = 5_000
+  closeWithGrace({ delay: config.stopGraceMs + spareMs, logger: false }, async ({ signal, err }) => {
+    if (err) log.fatal({ err }, 'unexpected error, stopping')
+    else log.info({ signal }, 'stopping')
+    await app.stop()
+    log.info('stopped')
+  })
+}

@@ -1,0 +1,33 @@
+import type { Kysely } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
+import { StartupError } from '../errors.ts'
+import * as m0001 from './migrations/0001-interactions-messages-replies-events.ts'
+import type { Schema } from './schema.ts'
+
+/** Every change of the schema, in order of its name. To add one: a file, and a line here. */
+const migrations: Record<string, Migration> = {
+  '0001-interactions-messages-replies-events': m0001,
+}
+
+/**
+ * Brings the schema of `db` up to date; each migration is applied whole or not at all.
+ * Rejects with a StartupError if the database has seen a migration that this version does not know.
+ */
+export async function migrate(db: Kysely<Schema>, name: string): Promise<void> {
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => migrations },
+    migrationTableName: 'schema_migrations',
+    migrationLockTableName: 'schema_migrations_lock',
+  })
+  const { error } = await migrator.migrateToLatest()
+  if (!error) return
+  if (/previously executed migration .* is missing/.test(error instanceof Error ? error.message : '')) {
+    throw new StartupError(
+      `DATABASE_URL: ${name} was made by a newer version of Parley. ` +
+        'Nothing was changed; start that version, or one later than it.',
+      { cause: error },
+    )
+  }
+  throw error
+}

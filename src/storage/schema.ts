@@ -1,0 +1,75 @@
+/**
+ * The tables, as every engine has them. Times are integer milliseconds since 1970 (UTC), ids are UUIDv7
+ * texts, and what ends in `Json` is JSON in a text column: portable, and safe for any string that JSON can say.
+ */
+export interface Schema {
+  interactions: InteractionRow
+  messages: MessageRow
+  replies: ReplyRow
+  events: EventRow
+}
+
+/** A conversation and its settings. */
+export interface InteractionRow {
+  id: string
+  owner_id: string
+  title: string | null
+  model: string
+  role: string
+  prompt: string | null
+  sampling_json: string
+  metadata_json: string
+  /** The position that was given last; the next message gets this plus one. */
+  last_position: number
+  created_at: number
+  updated_at: number
+}
+
+/** What was said. For an answer in the making, the content is written when its reply is settled. */
+export interface MessageRow {
+  id: string
+  interaction_id: string
+  position: number
+  role: string
+  content_json: string
+  metadata_json: string
+  /** Estimated tokens of the content, so that fitting the history to a window reads no texts. */
+  tokens: number
+  created_at: number
+  updated_at: number
+}
+
+/** How an AI message came, or is coming, to be. Has the id of its message. */
+export interface ReplyRow {
+  id: string
+  interaction_id: string
+  position: number
+  status: string
+  model: string
+  /** The number of the try that may write; raised with every claim (the fencing token). */
+  attempt: number
+  /** Tries that ended because their process did. */
+  crashes: number
+  /** Tries that ended in a retryable failure of the provider. */
+  failures: number
+  /** Tries that the provider refused for its rate limit. */
+  throttles: number
+  /** Not to be claimed before this time. */
+  not_before: number | null
+  finish_reason: string | null
+  usage_json: string | null
+  error_json: string | null
+  created_at: number
+  started_at: number | null
+  completed_at: number | null
+  updated_at: number
+}
+
+/** A numbered event in a reply's log; `data_json` is sent to readers as it stands. */
+export interface EventRow {
+  reply_id: string
+  sequence: number
+  type: string
+  data_json: string
+  created_at: number
+}

@@ -1,0 +1,109 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { Kysely } from 'kysely'
+import { StartupError } from '../errors.ts'
+import { createGroupCommit } from './group-commit.ts'
+import { migrate } from './migrate.ts'
+import { prepareQuery } from './prepared.ts'
+import type { Schema } from './schema.ts'
+import { openSqlite, type SqliteConnection } from './sqlite-connection.ts'
+import { sqliteDialect } from './sqlite-dialect.ts'
+import { explainOpenFailure, explainWriteFailure } from './sqlite-errors.ts'
+import { lockForThisProcess } from './sqlite-lock.ts'
+import type { Storage, Transaction } from './storage.ts'
+
+/**
+ * Opens the database file at `path`, makes it if there is none, and brings its schema up to date.
+ * Rejects with a StartupError that says what is wrong; the file is then as it was.
+ */
+export async function openSqliteStorage(path: string): Promise<Storage> {
+  makeFolder(path)
+  const unlock = lockForThisProcess(path)
+  try {
+    const writer = openWriter(path)
+    await migrate(new Kysely<Schema>({ dialect: sqliteDialect(() => writer) }), path)
+    return createSqliteStorage({ writer, reader: openSqlite(path, { readOnly: true }), unlock })
+  } catch (error) {
+    unlock()
+    throw explainOpenFailure(error, path)
+  }
+}
+
+function makeFolder(path: string) {
+  try {
+    mkdirSync(dirname(path), { recursive: true })
+  } catch (error) {
+    throw new StartupError(`DATABASE_URL: the folder of ${path} cannot be made.`, { cause: error })
+  }
+}
+
+function openWriter(path: string): SqliteConnection {
+  const writer = openSqlite(path, { readOnly: false })
+  writer.exec('pragma journal_mode = wal')
+  // Every commit is on the disk before it is answered. Group commit makes this the fast setting too.
+  writer.exec('pragma synchronous = full')
+  writer.exec('pragma temp_store = memory')
+  writer.exec('pragma journal_size_limit = 67108864')
+  return writer
+}
+
+function createSqliteStorage(parts: {
+  writer: SqliteConnection
+  reader: SqliteConnection
+  unlock: () => void
+}): Storage {
+  const { writer, reader } = parts
+  const scope = new AsyncLocalStorage<{ isOpen: boolean }>()
+  const groupCommit = createGroupCommit(writer)
+  const effects = new WeakMap<Transaction, Array<() => void>>()
+
+  const db = new Kysely<Schema>({
+    dialect: sqliteDialect(() => {
+      refuseInside('a query on the reading handle')
+      return reader
+    }),
+  })
+  const writing = new Kysely<Schema>({ dialect: sqliteDialect(() => writer) })
+
+  /** On PostgreSQL it would silently run outside of the transaction; here it is the same error on any engine. */
+  function refuseInside(what: string) {
+    if (scope.getStore()?.isOpen) throw new Error(`${what} inside write(): use the transaction's handle`)
+  }
+
+  async function write<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    refuseInside('write()')
+    let result: T | undefined
+    try {
+      await groupCommit.enqueue(async () => {
+        // The same connection under a new name, so that what is registered with it belongs to this work alone.
+        const tx = writing.withTables() as unknown as Transaction
+        const open = { isOpen: true }
+        effects.set(tx, [])
+        try {
+          result = await scope.run(open, work, tx)
+          return effects.get(tx) ?? []
+        } finally {
+          open.isOpen = false
+        }
+      })
+    } catch (error) {
+      throw explainWriteFailure(error)
+    }
+    return result as T
+  }
+
+  return {
+    engine: 'sqlite',
+    db,
+    write,
+    afterCommit: (tx, effect) => void effects.get(tx)?.push(effect),
+    prepare: (build) => prepareQuery(db, build),
+    async close() {
+      await groupCommit.settled()
+      reader.close()
+      writer.close()
+      parts.unlock()
+    },
+  }
+}
