@@ -3,6 +3,7 @@ import { systemClock } from './clock.ts'
 import { type Config, isLoopback } from './config.ts'
 import { createEventLog } from './events/log.ts'
 import { createPruner } from './events/prune.ts'
+import { createEventStore } from './events/store.ts'
 import { requirePrincipal } from './http/authentication.ts'
 import { registerDocs } from './http/docs.ts'
 import { registerHealth } from './http/health.ts'
@@ -44,7 +45,8 @@ export async function startApp(config: Config, log: Log, version: string): Promi
   const storage = await openSqliteStorage(config.databasePath)
   const http = createProviderHttp()
   const models = createModels(await findProviders(config, http))
-  const events = createEventLog({ storage, now })
+  const eventStore = createEventStore(storage)
+  const events = createEventLog({ storage, store: eventStore, now })
   const jobs = createEmbeddedJobs({
     storage,
     now,
@@ -82,7 +84,7 @@ export async function startApp(config: Config, log: Log, version: string): Promi
     random: Math.random,
     log,
   })
-  const pruner = createPruner({ storage, now, keptDays: config.eventRetentionDays, log })
+  const pruner = createPruner({ storage, store: eventStore, now, keptDays: config.eventRetentionDays, log })
   const streams = createStreams(config)
 
   const server = await createServer(config, log)

@@ -4,9 +4,9 @@ import type { EventType, ReplyEvent } from './event.ts'
 /** The SQL of the event log. */
 export function createEventStore(storage: Storage) {
   const insertOne = storage.prepare(
-    (db, row: { replyId: string; sequence: number; type: string; data: string; now: number }) =>
+    (db, row: { log: number; sequence: number; type: string; data: string; now: number }) =>
       db.insertInto('events').values({
-        reply_id: row.replyId,
+        log: row.log,
         sequence: row.sequence,
         type: row.type,
         data_json: row.data,
@@ -14,11 +14,8 @@ export function createEventStore(storage: Storage) {
       }),
   )
 
-  async function insert(tx: Transaction, replyId: string, events: ReplyEvent[], now: number): Promise<void> {
-    for (const { sequence, type, data } of events) {
-      // In order: one connection, one statement after the other.
-      await insertOne(tx, { replyId, sequence, type, data, now })
-    }
+  async function insert(tx: Transaction, log: number, events: ReplyEvent[], now: number): Promise<void> {
+    for (const { sequence, type, data } of events) await insertOne(tx, { log, sequence, type, data, now })
   }
 
   const selectWriter = storage.prepare((db, given: { replyId: string; attempt: number }) =>
@@ -36,11 +33,27 @@ export function createEventStore(storage: Storage) {
     return rows.length > 0
   }
 
-  const selectAfter = storage.prepare((db, given: { replyId: string; after: number; limit: number }) =>
+  const selectLast = storage.prepare((db, given: { log: number }) =>
     db
       .selectFrom('events')
+      .select('sequence')
+      .where('log', '=', given.log)
+      .orderBy('sequence', 'desc')
+      .limit(1),
+  )
+
+  /** The sequence of the last event of a log; 0 where it is empty. */
+  async function lastSequence(tx: Transaction, log: number): Promise<number> {
+    const { rows } = await selectLast(tx, { log })
+    return rows[0]?.sequence ?? 0
+  }
+
+  const selectAfter = storage.prepare((db, given: { replyId: string; after: number; limit: number }) =>
+    db
+      .selectFrom('replies')
+      .innerJoin('events', 'events.log', 'replies.log')
       .select(['sequence', 'type', 'data_json as data'])
-      .where('reply_id', '=', given.replyId)
+      .where('replies.id', '=', given.replyId)
       .where('sequence', '>', given.after)
       .orderBy('sequence')
       .limit(given.limit),
@@ -51,22 +64,26 @@ export function createEventStore(storage: Storage) {
     return rows as Array<(typeof rows)[number] & { type: EventType }>
   }
 
-  const selectLast = storage.prepare((db, given: { replyId: string }) =>
-    db
+  /** The numbers of logs that are kept, of replies that have ended and were asked for before `firstKeptId`. */
+  async function endedBefore(firstKeptId: string, limit: number): Promise<number[]> {
+    const rows = await storage.db
       .selectFrom('events')
-      .select('sequence')
-      .where('reply_id', '=', given.replyId)
-      .orderBy('sequence', 'desc')
-      .limit(1),
-  )
-
-  /** 0 where the log is empty. */
-  async function lastSequence(tx: Transaction, replyId: string): Promise<number> {
-    const { rows } = await selectLast(tx, { replyId })
-    return rows[0]?.sequence ?? 0
+      .innerJoin('replies', 'replies.log', 'events.log')
+      .select('events.log')
+      .distinct()
+      .where('replies.id', '<', firstKeptId)
+      .where('replies.completed_at', 'is not', null)
+      .orderBy('events.log')
+      .limit(limit)
+      .execute()
+    return rows.map(({ log }) => log)
   }
 
-  return { insert, isWriter, read, lastSequence }
+  async function remove(tx: Transaction, logs: number[]): Promise<void> {
+    await tx.deleteFrom('events').where('log', 'in', logs).execute()
+  }
+
+  return { insert, isWriter, lastSequence, read, endedBefore, remove }
 }
 
 export type EventStore = ReturnType<typeof createEventStore>

@@ -4,26 +4,40 @@ import { addTo, type NewEvent, type ReplyEvent } from './event.ts'
 import type { Followers } from './followers.ts'
 import type { EventStore } from './store.ts'
 
-/** Time between two commits of tokens that are not anybody's first: what a commit costs is shared by more. */
-const paceMs = 10
+/**
+ * Time between two commits of tokens that are nobody's first, as a multiple of what the last one took: so
+ * committing takes no more than a thirtieth of the time, and under load more tokens share one commit.
+ */
+const paceFactor = 30
+const minPaceMs = 4
+const maxPaceMs = 40
 /** Events of one reply that may wait for a commit; then its provider waits. */
 const maxWaiting = 1_000
 
 /** Writes the log of one attempt at a reply. */
 export interface EventWriter {
-  /** Adds an event to the log; readers get it once it is durable. Resolves when more may be added. */
-  add(event: NewEvent): Promise<void>
+  /**
+   * Adds an event to the log; readers get it once it is durable. A promise says that so much is waiting that
+   * no more should be added before it resolves.
+   */
+  add(event: NewEvent): Promise<void> | undefined
   /**
    * Ends the writing: waits for what is under way and gives back what is not in the log yet, for the
    * transaction that settles the reply. Rejects where the attempt is lost.
    */
-  finish(): Promise<{ rest: NewEvent[]; nextSequence: number }>
+  finish(): Promise<{ rest: NewEvent[]; place: Place }>
+}
+
+/** Where the next event of a reply goes: the number of its log, and the sequence there. */
+export interface Place {
+  log: number
+  next: number
 }
 
 /** The attempt may write nothing more: another one has taken over, or its reply is gone. */
 export class LostClaim extends Error {
-  constructor(replyId: string, attempt: number) {
-    super(`attempt ${attempt} at reply ${replyId} is not the writer any more`)
+  constructor(replyId: string) {
+    super(`this attempt at reply ${replyId} may write nothing more`)
     this.name = 'LostClaim'
   }
 }
@@ -31,7 +45,7 @@ export class LostClaim extends Error {
 interface Writing {
   replyId: string
   attempt: number
-  nextSequence: number
+  place: Place
   waiting: NewEvent[]
   hasWritten: boolean
   /** Set once it may write nothing more. */
@@ -54,6 +68,7 @@ export function createEventWriters(parts: {
   let flushing: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   let lastFlushAt = 0
+  let paceMs = minPaceMs
   /** Somebody's first token waits. */
   let isUrgent = false
 
@@ -61,18 +76,18 @@ export function createEventWriters(parts: {
   function open(options: {
     replyId: string
     attempt: number
-    nextSequence: number
+    place: Place
     onLost: (reason: unknown) => void
   }): EventWriter {
     const writing: Writing = { ...options, waiting: [], hasWritten: false, failure: undefined }
     return {
-      async add(event) {
-        if (writing.failure !== undefined) return
+      add(event) {
+        if (writing.failure !== undefined) return undefined
         addTo(writing.waiting, event)
         gathering.add(writing)
         schedule({ atOnce: !writing.hasWritten })
         writing.hasWritten = true
-        if (writing.waiting.length >= maxWaiting) await flushing
+        return writing.waiting.length >= maxWaiting ? flushing : undefined
       },
       async finish() {
         gathering.delete(writing)
@@ -80,7 +95,7 @@ export function createEventWriters(parts: {
         writing.waiting = []
         await flushing
         if (writing.failure !== undefined) throw writing.failure
-        return { rest, nextSequence: writing.nextSequence }
+        return { rest, place: writing.place }
       },
     }
   }
@@ -98,9 +113,11 @@ export function createEventWriters(parts: {
     timer = undefined
     isUrgent = false
     if (gathering.size === 0) return
+    const startedAt = performance.now()
     flushing = flush().then(() => {
       flushing = undefined
       lastFlushAt = performance.now()
+      paceMs = Math.min(maxPaceMs, Math.max(minPaceMs, paceFactor * (lastFlushAt - startedAt)))
       if (gathering.size > 0) schedule({ atOnce: false })
     })
   }
@@ -113,7 +130,7 @@ export function createEventWriters(parts: {
       await storage.write(async (tx) => {
         for (const { writing, events } of batch) {
           if (!(await store.isWriter(tx, writing.replyId, writing.attempt))) continue
-          await store.insert(tx, writing.replyId, events, now())
+          await store.insert(tx, writing.place.log, events, now())
           committed.add(writing)
         }
       })
@@ -123,7 +140,7 @@ export function createEventWriters(parts: {
     }
     for (const { writing, events } of batch) {
       if (committed.has(writing)) followers.publish(writing.replyId, events)
-      else lose(writing, new LostClaim(writing.replyId, writing.attempt))
+      else lose(writing, new LostClaim(writing.replyId))
     }
   }
 
@@ -134,8 +151,9 @@ export function createEventWriters(parts: {
   }
 
   function numbered(writing: Writing): ReplyEvent[] {
-    const events = numberEvents(writing.waiting, writing.nextSequence)
-    writing.nextSequence += events.length
+    const { log, next } = writing.place
+    const events = numberEvents(writing.waiting, next)
+    writing.place = { log, next: next + events.length }
     writing.waiting = []
     return events
   }

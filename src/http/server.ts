@@ -1,5 +1,4 @@
 import cors from '@fastify/cors'
-import helmet from '@fastify/helmet'
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -9,12 +8,13 @@ import {
 } from 'fastify'
 import type { Config } from '../config.ts'
 import { ParleyError } from '../errors.ts'
-import { newId } from '../ids.ts'
+import { requestIds } from '../ids.ts'
 import { sendDetail } from './detail.ts'
 import { readJsonBodies } from './json-body.ts'
 import { type Paths, watchPaths } from './paths.ts'
 import { sendProblem } from './problem.ts'
 import { explainRefusal } from './refusals.ts'
+import { securityHeaders } from './security-headers.ts'
 import { validatorCompiler } from './validation.ts'
 
 const maxHeaderBytes = 16 * 1024
@@ -28,7 +28,7 @@ export async function createServer(
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: newId,
+    genReqId: requestIds(),
     requestIdHeader: false,
     bodyLimit: config.bodyLimitBytes,
     trustProxy: config.trustProxy === 'on',
@@ -50,13 +50,10 @@ export async function createServer(
   app.setSerializerCompiler(() => JSON.stringify)
   readJsonBodies(app)
   logRequests(app)
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id)
-  })
-  await app.register(helmet, {
-    contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
-    // Only TLS can promise TLS; what terminates it says so.
-    strictTransportSecurity: false,
+  const headers = securityHeaders()
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(headers).header('x-request-id', request.id)
+    done()
   })
   if (config.corsOrigins.length > 0) await allowOrigins(app, config.corsOrigins)
   app.setErrorHandler((error, request, reply) => sendProblem(reply, toRefusal(error, request)))

@@ -58,10 +58,12 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
       stream.abort.abort()
     })
     raw.writeHead(status, headersOf(reply))
-    raw.flushHeaders()
+    // They go out with the first chunk, or alone if none is there yet.
+    const headers = setImmediate(() => raw.flushHeaders())
     try {
       for await (const chunk of chunksUntil(stream.abort.signal)) {
         stream.wroteSinceBeat = true
+        clearImmediate(headers)
         if (!raw.write(chunk)) await drained(raw, stream.abort.signal)
       }
       raw.end()

@@ -21,8 +21,8 @@ export function createG4f(options: {
     http,
     addressOf(id) {
       const [upstream, model] = splitUpstream(id)
-      if (!upstream) return { url: `${url}/v1/chat/completions`, modelId: model }
-      return { url: `${url}/api/${encodeURIComponent(upstream)}/chat/completions`, modelId: model }
+      const path = upstream ? `api/${encodeURIComponent(upstream)}` : 'v1'
+      return { url: new URL(`${url}/${path}/chat/completions`), modelId: model }
     },
   })
 }

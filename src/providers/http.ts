@@ -1,5 +1,12 @@
-import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
+import {
+  Agent as HttpAgent,
+  type ClientRequest,
+  type IncomingMessage,
+  request as requestHttp,
+} from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import type { Socket } from 'node:net'
+import { urlToHttpOptions } from 'node:url'
 import { ProviderFailure } from './failure.ts'
 
 const connectTimeoutMs = 10_000
@@ -12,7 +19,7 @@ export interface ProviderHttp {
    * `node:http` and not `fetch`: reading a stream of small chunks costs a third less.
    * Rejects with a ProviderFailure when there is no response, and with the reason of `signal` when it aborts.
    */
-  send(url: string, options: SendOptions): Promise<IncomingMessage>
+  send(url: URL, options: SendOptions): Promise<IncomingMessage>
   close(): void
 }
 
@@ -26,29 +33,32 @@ export interface SendOptions {
 export function createProviderHttp(): ProviderHttp {
   const agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) }
 
-  function send(url: string, { method, headers, body, signal }: SendOptions) {
-    const secure = url.startsWith('https:')
+  /** A connection that was kept may be closed by the other side just as it is used: then a new one is taken. */
+  async function send(url: URL, options: SendOptions): Promise<IncomingMessage> {
+    try {
+      return await sendOnce(url, options)
+    } catch (error) {
+      if (error instanceof StaleConnection) return sendOnce(url, options)
+      throw error
+    }
+  }
+
+  function sendOnce(url: URL, { method, headers, body, signal }: SendOptions) {
+    const secure = url.protocol === 'https:'
     const open = secure ? requestHttps : requestHttp
     return new Promise<IncomingMessage>((resolve, reject) => {
-      const request = open(url, {
+      const request = open({
+        ...urlToHttpOptions(url),
         method,
         headers: body === undefined ? headers : { ...headers, 'content-length': Buffer.byteLength(body) },
         agent: secure ? agents.https : agents.http,
         ...(signal && { signal }),
       })
-      const connecting = setTimeout(
-        () => request.destroy(new Error(`no connection within ${connectTimeoutMs} ms`)),
-        connectTimeoutMs,
-      )
-      const connected = () => clearTimeout(connecting)
-      request.once('socket', (socket) => {
-        if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', connected)
-        else connected()
-      })
-      request.once('close', connected)
+      request.once('socket', (socket) => limitConnecting(request, socket, secure))
       request.once('response', resolve)
-      request.once('error', (error) => {
+      request.once('error', (error: NodeJS.ErrnoException) => {
         if (signal?.aborted) reject(signal.reason as Error)
+        else if (request.reusedSocket && error.code === 'ECONNRESET') reject(new StaleConnection())
         else reject(new ProviderFailure('provider_unavailable', error.message, { cause: error }))
       })
       request.end(body)
@@ -62,6 +72,21 @@ export function createProviderHttp(): ProviderHttp {
       agents.https.destroy()
     },
   }
+}
+
+class StaleConnection extends ProviderFailure {
+  constructor() {
+    super('provider_unavailable', 'a kept connection was closed by the other side')
+  }
+}
+
+function limitConnecting(request: ClientRequest, socket: Socket, secure: boolean) {
+  if (!socket.connecting) return
+  const late = () => request.destroy(new Error(`no connection within ${connectTimeoutMs} ms`))
+  const timer = setTimeout(late, connectTimeoutMs)
+  const stop = () => clearTimeout(timer)
+  socket.once(secure ? 'secureConnect' : 'connect', stop)
+  request.once('close', stop)
 }
 
 /** The whole body as text. Rejects with a ProviderFailure when it is longer than a provider's answer may be. */

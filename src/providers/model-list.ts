@@ -12,7 +12,7 @@ export async function fetchModels(options: {
   signal: AbortSignal
 }): Promise<ListedModel[]> {
   const { url, headers, http, signal } = options
-  const response = await http.send(url, { method: 'GET', headers, signal })
+  const response = await http.send(new URL(url), { method: 'GET', headers, signal })
   const body = await readText(response)
   if (response.statusCode !== 200) {
     throw new APICallError({

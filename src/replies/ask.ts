@@ -34,7 +34,7 @@ export async function askModel(options: {
   call: LanguageModelV4CallOptions
   limits: AskLimits
   abort: AbortController
-  record: (event: NewEvent) => Promise<void>
+  record: (event: NewEvent) => Promise<void> | undefined
 }): Promise<Answer> {
   const { model, call, limits, abort, record } = options
   const answer: Answer = { content: [], finish: undefined, failure: undefined }
@@ -42,15 +42,15 @@ export async function askModel(options: {
   try {
     const started = model.doStream({ ...call, abortSignal: abort.signal })
     const { stream } = await untilAborted(started, abort.signal)
-    for await (const part of readUntilAborted(stream, abort.signal)) {
+    await readUntilAborted(stream, abort.signal, (part) => {
       const event = take(part, answer)
-      if (!event) continue
+      if (!event) return undefined
       watch.sawToken()
-      await record(event)
       if (lengthOf(answer.content) > limits.maxReplyChars) {
         abort.abort(new ProviderFailure('reply_too_long', 'the answer is longer than MAX_REPLY_CHARS'))
       }
-    }
+      return record(event)
+    })
     if (!answer.finish) throw new ProviderFailure('provider_interrupted', 'the stream has no finish part')
   } catch (error) {
     answer.failure = abort.signal.aborted ? abort.signal.reason : explainFailure(error)
@@ -107,7 +107,12 @@ function untilAborted<T>(promise: PromiseLike<T>, signal: AbortSignal): Promise<
   })
 }
 
-async function* readUntilAborted<T>(stream: ReadableStream<T>, signal: AbortSignal): AsyncGenerator<T> {
+/** Hands each part to `take`, and waits where that asks for it. A generator would cost as much as the rest. */
+async function readUntilAborted<T>(
+  stream: ReadableStream<T>,
+  signal: AbortSignal,
+  onPart: (part: T) => Promise<void> | undefined,
+): Promise<void> {
   const reader = stream.getReader()
   // Ends a read that waits, even where the stream itself would hang.
   const onAbort = () => void reader.cancel(signal.reason).catch(() => {})
@@ -117,7 +122,8 @@ async function* readUntilAborted<T>(stream: ReadableStream<T>, signal: AbortSign
       const { done, value } = await reader.read()
       signal.throwIfAborted()
       if (done) return
-      yield value
+      const wait = onPart(value)
+      if (wait) await wait
     }
   } finally {
     signal.removeEventListener('abort', onAbort)

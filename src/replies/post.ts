@@ -10,7 +10,7 @@ import type { MessageStore } from '../messages/store.ts'
 import { estimateTokens } from '../messages/tokens.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
-import type { OpenReply, ReplyStore } from './store.ts'
+import type { ReplyStore, WaitingReply } from './store.ts'
 
 export interface NewMessage {
   role: Role
@@ -37,7 +37,7 @@ export function createPost(parts: {
   messages: Pick<MessageStore, 'insert'>
   models: Pick<Models, 'resolve'>
   jobs: Pick<Jobs, 'enqueue' | 'waiting'>
-  jobOf: (reply: OpenReply) => Job
+  jobOf: (reply: WaitingReply) => Job
   maxQueuedReplies: number
   now: Clock
 }) {
@@ -82,7 +82,7 @@ export function createPost(parts: {
     const reply = said(interactionId, position, 'AI', [])
     await messages.insert(tx, reply, 0)
     await store.insert(tx, { id: reply.id, interactionId, position, model, now: reply.createdAt })
-    await jobs.enqueue(tx, jobOf({ id: reply.id, interactionId, model, notBefore: null }))
+    await jobs.enqueue(tx, jobOf({ interactionId, model, notBefore: null }))
     return { ...reply, making: queued(model) }
   }
 

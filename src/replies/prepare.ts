@@ -5,12 +5,12 @@ import type { LoadHistory } from '../messages/load-history.ts'
 import { estimateTextTokens } from '../messages/tokens.ts'
 import type { Models, ResolvedModel } from '../providers/registry.ts'
 import { modelCall } from './prompt.ts'
-import type { ClaimedReply } from './store.ts'
+import type { OpenReply } from './store.ts'
 
 /** Kept free for the answer where the interaction sets no limit of its own. */
 const usualAnswerTokens = 4_096
 
-export type Prepare = (reply: ClaimedReply, model: ResolvedModel) => Promise<LanguageModelV4CallOptions>
+export type Prepare = (reply: OpenReply, model: ResolvedModel) => Promise<LanguageModelV4CallOptions>
 
 /** Makes what a model is asked: the settings as they are now, and the history that fits its window. */
 export function createPrepare(parts: {

@@ -1,16 +1,19 @@
 import type { Clock } from '../clock.ts'
 import type { EventLog } from '../events/log.ts'
 import type { Interactions } from '../interactions/interactions.ts'
-import type { Jobs } from '../jobs/jobs.ts'
+import type { Job, Jobs } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
 import type { Messages } from '../messages/messages.ts'
 import { createMessageStore } from '../messages/store.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { createClaim } from './claim.ts'
+import { createConclude } from './conclude.ts'
 import { createPost } from './post.ts'
 import type { Prepare } from './prepare.ts'
 import { createRunner, type RunLimits } from './run.ts'
-import { createReplyStore } from './store.ts'
+import type { RetryLimits } from './retry.ts'
+import { createReplyStore, type WaitingReply } from './store.ts'
 import { createSweeper } from './sweep.ts'
 import { createWatch } from './watch.ts'
 
@@ -26,7 +29,7 @@ export function createReplies(parts: {
   messages: Pick<Messages, 'find'>
   models: Models
   prepare: Prepare
-  limits: RunLimits & { maxQueuedReplies: number }
+  limits: RunLimits & RetryLimits & { maxQueuedReplies: number }
   now: Clock
   random: () => number
   log: Log
@@ -35,8 +38,14 @@ export function createReplies(parts: {
   const { maxQueuedReplies } = parts.limits
   const store = createReplyStore(storage)
   const messageStore = createMessageStore(storage)
-  const runner = createRunner({ ...parts, store, messages: messageStore })
-  const { jobOf } = runner
+  const conclude = createConclude({ ...parts, store, messages: messageStore, jobOf })
+  const runner = createRunner({
+    ...parts,
+    store,
+    claimReply: createClaim({ ...parts, store }),
+    conclude,
+    jobOf,
+  })
   const sweeper = createSweeper({ storage, store, jobs, jobOf, now, log })
   const post = createPost({
     storage,
@@ -49,6 +58,20 @@ export function createReplies(parts: {
     maxQueuedReplies,
     now,
   })
+
+  /** The job that makes a reply: in the group of the provider that will be asked. */
+  function jobOf({ interactionId, model, notBefore }: WaitingReply): Job {
+    return { interactionId, group: groupOf(model), notBefore }
+  }
+
+  function groupOf(model: string): string {
+    try {
+      return models.resolve(model).provider.name
+    } catch {
+      // Nobody serves it any more: the attempt will say so.
+      return 'unknown'
+    }
+  }
 
   /** Stops what is being made and ends its readers, once `tx`, which removes it, is durable. */
   function abandon(tx: Transaction, replyIds: string[]) {

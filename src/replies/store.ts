@@ -1,11 +1,13 @@
 import { sql } from 'kysely'
 import type { ReplyErrorCode } from '../errors.ts'
 import type { MessageStatus, Usage } from '../messages/message.ts'
+import type { ReplyRow } from '../storage/schema.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 
 /** A reply that this process has claimed: the attempt it may write with, and what was tried before. */
 export interface ClaimedReply {
   id: string
+  log: number
   interactionId: string
   position: number
   model: string
@@ -16,10 +18,15 @@ export interface ClaimedReply {
 }
 
 /** An open reply that waits for a worker. */
+export type WaitingReply = Pick<OpenReply, 'interactionId' | 'model' | 'notBefore'>
+
 export interface OpenReply {
   id: string
   interactionId: string
+  position: number
   model: string
+  status: 'queued' | 'in_progress'
+  crashes: number
   notBefore: number | null
 }
 
@@ -29,6 +36,8 @@ export interface Ending {
   usage: Usage | null
   error: { code: ReplyErrorCode; message: string } | null
 }
+
+const openColumns = ['id', 'interaction_id', 'position', 'model', 'status', 'crashes', 'not_before'] as const
 
 /** In literals, as the partial indices have it: a query with parameters could not use them. */
 const isOpen = sql<boolean>`status in ('queued', 'in_progress')`
@@ -55,17 +64,19 @@ export function createReplyStore(storage: Storage) {
   const selectNext = storage.prepare((db, given: { interactionId: string }) =>
     db
       .selectFrom('replies')
-      .select(['id', 'interaction_id', 'model', 'not_before'])
+      .select(openColumns)
       .where('interaction_id', '=', given.interactionId)
       .where(isOpen)
       .orderBy('position')
-      .limit(1),
+      .limit(2),
   )
 
-  /** The oldest open reply of an interaction: the one whose turn it is. */
-  async function nextOpen(interactionId: string): Promise<OpenReply | undefined> {
+  /** The oldest open reply of an interaction, the one whose turn it is, and whether others wait behind it. */
+  async function nextOpen(
+    interactionId: string,
+  ): Promise<{ reply: OpenReply | undefined; hasMore: boolean }> {
     const { rows } = await selectNext(storage.db, { interactionId })
-    return rows[0] && toOpenReply(rows[0])
+    return { reply: rows[0] && toOpenReply(rows[0]), hasMore: rows.length > 1 }
   }
 
   const raiseAttempt = storage.prepare((db, given: { id: string; now: number }) =>
@@ -83,6 +94,7 @@ export function createReplyStore(storage: Storage) {
       .where('id', '=', given.id)
       .where(isOpen)
       .returning([
+        'log',
         'id',
         'interaction_id',
         'position',
@@ -183,7 +195,7 @@ export function createReplyStore(storage: Storage) {
   }): Promise<OpenReply[]> {
     const rows = await storage.db
       .selectFrom('replies as reply')
-      .select(['id', 'interaction_id', 'model', 'not_before'])
+      .select(openColumns)
       .where('interaction_id', '>', given.afterInteraction)
       .where('updated_at', '<=', given.untouchedSince)
       .where(isOpen)
@@ -228,11 +240,14 @@ export function createReplyStore(storage: Storage) {
 
 export type ReplyStore = ReturnType<typeof createReplyStore>
 
-function toOpenReply(row: {
-  id: string
-  interaction_id: string
-  model: string
-  not_before: number | null
-}): OpenReply {
-  return { id: row.id, interactionId: row.interaction_id, model: row.model, notBefore: row.not_before }
+function toOpenReply(row: Pick<ReplyRow, (typeof openColumns)[number]>): OpenReply {
+  return {
+    id: row.id,
+    interactionId: row.interaction_id,
+    position: row.position,
+    model: row.model,
+    status: row.status === 'in_progress' ? 'in_progress' : 'queued',
+    crashes: row.crashes,
+    notBefore: row.not_before,
+  }
 }

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { OpenReply, ReplyStore } from './store.ts'
+import type { ReplyStore, WaitingReply } from './store.ts'
 
 const everyMs = 15_000
 const untouchedMs = 60_000
@@ -16,7 +16,7 @@ export function createSweeper(parts: {
   storage: Storage
   store: ReplyStore
   jobs: Pick<Jobs, 'enqueue'>
-  jobOf: (reply: OpenReply) => Job
+  jobOf: (reply: WaitingReply) => Job
   now: Clock
   log: Log
 }) {

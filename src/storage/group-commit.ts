@@ -21,10 +21,8 @@ export function createGroupCommit(writer: SqliteConnection) {
   function enqueue(work: Waiting['work']): Promise<void> {
     return new Promise((committed, failed) => {
       gathering.push({ work, committed, failed })
-      underWay ??= new Promise<void>((resolve) => {
-        // After the poll phase, when every request that was waiting in a socket has been read.
-        setImmediate(() => void commitAll().then(resolve))
-      })
+      // Alone it goes at once; what comes while it is being committed goes together with the next one.
+      underWay ??= commitAll()
     })
   }
 

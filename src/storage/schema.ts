@@ -1,3 +1,5 @@
+import type { Generated } from 'kysely'
+
 /**
  * The tables, as every engine has them. Times are integer milliseconds since 1970 (UTC), ids are UUIDv7
  * texts, and what ends in `Json` is JSON in a text column: portable, and safe for any string that JSON can say.
@@ -41,6 +43,8 @@ export interface MessageRow {
 
 /** How an AI message came, or is coming, to be. Has the id of its message. */
 export interface ReplyRow {
+  /** The number of its event log: in place of the id it keeps the rows and the index of events small. */
+  log: Generated<number>
   id: string
   interaction_id: string
   position: number
@@ -67,7 +71,7 @@ export interface ReplyRow {
 
 /** A numbered event in a reply's log; `data_json` is sent to readers as it stands. */
 export interface EventRow {
-  reply_id: string
+  log: number
   sequence: number
   type: string
   data_json: string

@@ -1,17 +1,17 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { Kysely } from 'kysely'
+import { type Compilable, Kysely } from 'kysely'
 import { StartupError } from '../errors.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { migrate } from './migrate.ts'
-import { prepareQuery } from './prepared.ts'
+import { compileOnce } from './prepared.ts'
 import type { Schema } from './schema.ts'
 import { openSqlite, type SqliteConnection } from './sqlite-connection.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
 import { explainOpenFailure, explainWriteFailure } from './sqlite-errors.ts'
 import { lockForThisProcess } from './sqlite-lock.ts'
-import type { Storage, Transaction } from './storage.ts'
+import type { Database, Prepared, Storage, Transaction } from './storage.ts'
 
 /**
  * Opens the database file at `path`, makes it if there is none, and brings its schema up to date.
@@ -93,12 +93,34 @@ function createSqliteStorage(parts: {
     return result as T
   }
 
+  /** Runs on the connection itself: going through Kysely's executor costs more than the statement. */
+  function prepare<Parameters extends object, Row>(
+    build: (db: Database, parameters: Parameters) => Compilable<Row>,
+  ): Prepared<Parameters, Row> {
+    const { sql, bind } = compileOnce(db, build)
+    const isRead = sql.startsWith('select')
+    return async (on, values) => {
+      const connection = on === db ? readingConnection(isRead) : writer
+      const { rows, changes } = connection.run(sql, bind(values))
+      return { rows: rows as Row[], changes }
+    }
+  }
+
+  /**
+   * Between two transactions the writer sees nothing but what is committed, and its page cache is warm; the
+   * reader's is empty after every commit, which makes a small query five times as dear.
+   */
+  function readingConnection(isRead: boolean): SqliteConnection {
+    refuseInside('a query on the reading handle')
+    return isRead && !writer.isInTransaction ? writer : reader
+  }
+
   return {
     engine: 'sqlite',
     db,
     write,
     afterCommit: (tx, effect) => void effects.get(tx)?.push(effect),
-    prepare: (build) => prepareQuery(db, build),
+    prepare,
     async close() {
       await groupCommit.settled()
       reader.close()

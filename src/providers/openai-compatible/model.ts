@@ -15,7 +15,7 @@ export interface ChatModelOptions {
   provider: string
   /** The model's name on the wire. */
   modelId: string
-  url: string
+  url: URL
   headers: Record<string, string>
   http: ProviderHttp
 }
@@ -41,7 +41,7 @@ export function createChatModel({
         body: JSON.stringify(chatCompletionBody(modelId, options)),
         signal: options.abortSignal,
       })
-      if (response.statusCode !== 200) throw await refusal(url, response)
+      if (response.statusCode !== 200) throw await refusal(url.href, response)
       return { stream: partsOf(response, options.abortSignal) }
     },
   }

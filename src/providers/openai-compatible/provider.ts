@@ -16,14 +16,15 @@ export interface OpenAICompatibleOptions {
   firstTokenTimeoutMs?: number | undefined
   http: ProviderHttp
   /** The address and the name on the wire of a model, where they are not the usual ones. */
-  addressOf?: (id: string) => { url: string; modelId: string }
+  addressOf?: (id: string) => { url: URL; modelId: string }
 }
 
 /** Any endpoint that speaks OpenAI's chat completions: vLLM, LM Studio, llama.cpp, OpenRouter, … */
 export function createOpenAICompatible(options: OpenAICompatibleOptions): Provider {
   const { name, source, baseUrl, apiKey, http, models, contextWindowTokens, firstTokenTimeoutMs } = options
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {}
-  const addressOf = options.addressOf ?? ((id) => ({ url: `${baseUrl}/chat/completions`, modelId: id }))
+  const chat = new URL(`${baseUrl}/chat/completions`)
+  const addressOf = options.addressOf ?? ((id) => ({ url: chat, modelId: id }))
 
   return {
     name,

@@ -44,7 +44,10 @@ export async function up(db: Kysely<never>): Promise<void> {
 
   await db.schema
     .createTable('replies')
-    .addColumn('id', 'text', (column) => column.primaryKey().references('messages.id').onDelete('cascade'))
+    .addColumn('log', 'integer', (column) => column.primaryKey())
+    .addColumn('id', 'text', (column) =>
+      column.notNull().unique().references('messages.id').onDelete('cascade'),
+    )
     .addColumn('interaction_id', 'text', (column) => column.notNull())
     .addColumn('position', 'bigint', (column) => column.notNull())
     .addColumn('status', 'text', (column) => column.notNull())
@@ -62,21 +65,18 @@ export async function up(db: Kysely<never>): Promise<void> {
     .addColumn('completed_at', 'bigint')
     .addColumn('updated_at', 'bigint', (column) => column.notNull())
     .execute()
-  // The open replies are few among many: these indices hold only them.
+  // The open replies are few among many: this index holds only them.
   await sql`create index replies_open on replies (interaction_id, position)
             where status in ('queued', 'in_progress')`.execute(db)
-  await sql`create index replies_open_by_age on replies (updated_at)
-            where status in ('queued', 'in_progress')`.execute(db)
 
+  // Rows are appended, whoever they belong to, so that the events of one commit are on few pages.
   await db.schema
     .createTable('events')
-    .addColumn('reply_id', 'text', (column) => column.notNull().references('replies.id').onDelete('cascade'))
-    .addColumn('sequence', 'bigint', (column) => column.notNull())
+    .addColumn('log', 'integer', (column) => column.notNull().references('replies.log').onDelete('cascade'))
+    .addColumn('sequence', 'integer', (column) => column.notNull())
     .addColumn('type', 'text', (column) => column.notNull())
     .addColumn('data_json', 'text', (column) => column.notNull())
     .addColumn('created_at', 'bigint', (column) => column.notNull())
-    .addPrimaryKeyConstraint('events_in_order', ['reply_id', 'sequence'])
-    // Keeps a reply's events side by side in the file, and saves a second index.
-    .modifyEnd(sql`without rowid`)
     .execute()
+  await db.schema.createIndex('events_in_order').on('events').columns(['log', 'sequence']).unique().execute()
 }

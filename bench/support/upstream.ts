@@ -1,0 +1,54 @@
+import { createServer } from 'node:http'
+
+/**
+ * The model of every benchmark, in a process of its own. The model's name says what it does:
+ * `tokens:<count>:<pause in ms>`, or `hang`.
+ */
+const server = createServer((request, response) => {
+  if (request.method === 'GET') {
+    response.setHeader('content-type', 'application/json')
+    response.end('{"object":"list","data":[]}')
+    return
+  }
+  let text = ''
+  request.setEncoding('utf8')
+  request.on('data', (chunk: string) => (text += chunk))
+  request.on('end', () => {
+    const { model } = JSON.parse(text) as { model: string }
+    const [kind, count = '0', pauseMs = '0'] = model.split(':')
+    if (kind === 'hang') return
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    stream(response, Number(count), Number(pauseMs))
+  })
+})
+
+function stream(response: import('node:http').ServerResponse, count: number, pauseMs: number) {
+  let sent = 0
+  const sendOne = () => {
+    response.write(
+      `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"token${sent} "},"finish_reason":null}]}\n\n`,
+    )
+    sent += 1
+  }
+  const end = () =>
+    response.end(
+      'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
+    )
+  if (pauseMs === 0) {
+    for (let left = count; left > 0; left -= 1) sendOne()
+    end()
+    return
+  }
+  sendOne()
+  const timer = setInterval(() => {
+    if (sent < count && !response.destroyed) return sendOne()
+    clearInterval(timer)
+    return end()
+  }, pauseMs)
+}
+
+server.keepAliveTimeout = 75_000
+server.listen(0, '127.0.0.1', () => {
+  const address = server.address()
+  if (typeof address === 'object' && address) process.send?.(address.port)
+})

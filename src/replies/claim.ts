@@ -1,0 +1,73 @@
+import type { Clock } from '../clock.ts'
+import { addTo, type NewEvent } from '../events/event.ts'
+import type { EventLog } from '../events/log.ts'
+import { type EventWriter, LostClaim } from '../events/writer.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { ClaimedReply, OpenReply, ReplyStore } from './store.ts'
+
+/** How long a claim waits for a first token to be committed with. */
+const waitMs = 20
+
+/** The right to write an attempt at a reply, and what to write with. */
+export interface Claim {
+  reply: ClaimedReply
+  writer: EventWriter
+}
+
+/** A claim that is made when there is something to write, or after a moment. */
+export interface ComingClaim {
+  /** Adds an event to the log, as a writer's `add`; the first one is committed together with the claim. */
+  record(event: NewEvent): Promise<void> | undefined
+  /** The claim, made now if it is not yet. Rejects with a LostClaim where the reply is not open any more. */
+  made(): Promise<Claim>
+}
+
+/**
+ * Takes a reply over under the next attempt number; whoever had it can write nothing more. The model may be
+ * asked before that is durable, because nothing of what it says is written before: so the claim and the first
+ * token share one commit. `onLost` hears when the attempt may write nothing (more).
+ */
+export function createClaim(parts: { storage: Storage; store: ReplyStore; events: EventLog; now: Clock }) {
+  const { storage, store, events, now } = parts
+
+  return function claim({ id }: OpenReply, onLost: (reason: unknown) => void): ComingClaim {
+    const early: NewEvent[] = []
+    let claiming: Promise<Claim> | undefined
+    let writer: EventWriter | undefined
+    const timer = setTimeout(() => void made().catch(() => {}), waitMs)
+
+    function made(): Promise<Claim> {
+      clearTimeout(timer)
+      if (!claiming) {
+        claiming = take()
+        claiming.catch(onLost)
+      }
+      return claiming
+    }
+
+    async function take(): Promise<Claim> {
+      const { reply, place } = await storage.write(async (tx) => {
+        const taken = await store.claim(tx, id, now())
+        if (!taken) throw new LostClaim(id)
+        const { attempt, model } = taken
+        const type = attempt === 1 ? 'reply.started' : 'reply.restarted'
+        const begun = [{ type, data: { attempt, model } } as const, ...early.splice(0)]
+        const end = attempt === 1 ? { log: taken.log, next: 1 } : await events.endOf(tx, taken.log)
+        return { reply: taken, place: await events.append(tx, id, begun, end) }
+      })
+      writer = events.openWriter({ replyId: id, attempt: reply.attempt, place, onLost })
+      for (const event of early.splice(0)) await writer.add(event)
+      return { reply, writer }
+    }
+
+    return {
+      made,
+      record(event) {
+        if (writer) return writer.add(event)
+        addTo(early, event)
+        void made().catch(() => {})
+        return undefined
+      },
+    }
+  }
+}

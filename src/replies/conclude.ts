@@ -1,0 +1,101 @@
+import type { Clock } from '../clock.ts'
+import { StoppingError } from '../errors.ts'
+import type { NewEvent } from '../events/event.ts'
+import type { EventLog } from '../events/log.ts'
+import { LostClaim, type Place } from '../events/writer.ts'
+import type { Job, Jobs } from '../jobs/jobs.ts'
+import type { Log } from '../log.ts'
+import type { ContentPart } from '../messages/content.ts'
+import type { MessageStore } from '../messages/store.ts'
+import { estimateTokens } from '../messages/tokens.ts'
+import type { ProviderFailure } from '../providers/failure.ts'
+import type { Storage } from '../storage/storage.ts'
+import type { Answer } from './ask.ts'
+import type { Claim } from './claim.ts'
+import { endWith, judge } from './judge.ts'
+import type { RetryLimits, Tries } from './retry.ts'
+import type { ClaimedReply, Ending, ReplyStore, WaitingReply } from './store.ts'
+
+export type Conclude = (claim: Claim, answer: Answer) => Promise<void>
+
+/** Writes down what came of an attempt: the reply ends, or goes back to the queue. */
+export function createConclude(parts: {
+  storage: Storage
+  store: ReplyStore
+  messages: Pick<MessageStore, 'writeContent'>
+  events: EventLog
+  jobs: Pick<Jobs, 'enqueue'>
+  jobOf: (reply: WaitingReply) => Job
+  limits: RetryLimits
+  now: Clock
+  random: () => number
+  log: Log
+}): Conclude {
+  const { storage, store, messages, events, jobs, jobOf, limits, now, random, log } = parts
+
+  /** Rejects with a LostClaim where the attempt may write nothing more. */
+  return async function conclude({ reply, writer }, answer) {
+    const { rest, place } = await writer.finish()
+    if (answer.failure instanceof LostClaim) throw answer.failure
+    if (answer.failure instanceof StoppingError) {
+      await putBack(reply, reply, null, rest, place)
+      return
+    }
+    const verdict = judge(answer, reply, limits, random())
+    if (verdict.failure) tellOperator(reply, verdict.failure, verdict.kind)
+    if (verdict.kind === 'end') {
+      await settle(reply, answer.content, verdict.ending, rest, place)
+      return
+    }
+    const { delayMs, tries } = verdict.decision
+    const { error } = endWith('failed', verdict.failure.code)
+    const data = { attempt: reply.attempt, error, retry_in_ms: delayMs }
+    await putBack(reply, tries, now() + delayMs, [...rest, { type: 'reply.retrying', data }], place)
+  }
+
+  /** One transaction with the rest of the log: an answer is whole, or it is not there. */
+  async function settle(
+    reply: ClaimedReply,
+    content: ContentPart[],
+    ending: Ending,
+    rest: NewEvent[],
+    place: Place,
+  ): Promise<void> {
+    const data = {
+      status: ending.status,
+      attempt: reply.attempt,
+      finish_reason: ending.finishReason,
+      usage: ending.usage,
+      error: ending.error,
+    }
+    const tokens = estimateTokens(content)
+    await storage.write(async (tx) => {
+      if (!(await store.settle(tx, reply, ending, now()))) throw new LostClaim(reply.id)
+      await messages.writeContent(tx, { id: reply.id, content, tokens, now: now() })
+      await events.append(tx, reply.id, [...rest, { type: `reply.${ending.status}`, data }], place)
+    })
+  }
+
+  async function putBack(
+    reply: ClaimedReply,
+    { failures, throttles }: Tries,
+    notBefore: number | null,
+    told: NewEvent[],
+    place: Place,
+  ): Promise<void> {
+    await storage.write(async (tx) => {
+      const given = { notBefore, failures, throttles, now: now() }
+      if (!(await store.putBack(tx, reply, given))) throw new LostClaim(reply.id)
+      await events.append(tx, reply.id, told, place)
+      await jobs.enqueue(tx, jobOf({ ...reply, notBefore }))
+    })
+  }
+
+  /** The provider's own words are for the operator; the client gets our code and a sentence. */
+  function tellOperator(reply: ClaimedReply, failure: ProviderFailure, kind: 'end' | 'retry') {
+    const { id, attempt, model } = reply
+    const what = { reply: id, attempt, model, code: failure.code, detail: failure.message }
+    if (failure.code === 'internal_error') log.error({ ...what, err: failure.cause }, 'reply failed')
+    else log.warn(what, kind === 'retry' ? 'provider failed, will be tried again' : 'provider failed')
+  }
+}

@@ -1,0 +1,161 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+
+/** What the upstream was asked. */
+export interface UpstreamRequest {
+  model: string
+  body: { messages: Array<{ role: string; content: unknown }>; [field: string]: unknown }
+  headers: IncomingMessage['headers']
+  path: string
+  /** Resolves when its connection is closed, by either side. */
+  closed: Promise<void>
+}
+
+export type Behaviour = (response: ServerResponse, request: UpstreamRequest) => Promise<void> | void
+
+export interface Upstream {
+  url: string
+  requests: UpstreamRequest[]
+  /** How `model` behaves: one behaviour for each request in turn, the last for all that follow. */
+  behaves(model: string, ...behaviours: Behaviour[]): void
+  stop(): Promise<void>
+}
+
+/**
+ * A model provider that speaks OpenAI's wire, faults included. A model that was told nothing answers
+ * `You said: <the last message>`.
+ */
+export async function startUpstream(): Promise<Upstream> {
+  const behaviours = new Map<string, Behaviour[]>()
+  const requests: UpstreamRequest[] = []
+
+  const server = createServer(async (request, response) => {
+    if (request.method === 'GET') return listModels(response, [...behaviours.keys()])
+    const body = JSON.parse(await textOf(request)) as UpstreamRequest['body'] & { model: string }
+    const asked: UpstreamRequest = {
+      model: body.model,
+      body,
+      headers: request.headers,
+      path: request.url ?? '',
+      closed: new Promise((resolve) => response.once('close', resolve)),
+    }
+    requests.push(asked)
+    const queue = behaviours.get(body.model) ?? []
+    const behaviour = (queue.length > 1 ? queue.shift() : queue[0]) ?? echoes()
+    await behaviour(response, asked)
+  })
+  server.listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+
+  return {
+    url: `http://127.0.0.1:${port}/v1`,
+    requests,
+    behaves: (model, ...list) => void behaviours.set(model, list),
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function listModels(response: ServerResponse, models: string[]) {
+  response.setHeader('content-type', 'application/json')
+  response.end(JSON.stringify({ object: 'list', data: models.map((id) => ({ id, object: 'model' })) }))
+}
+
+async function textOf(request: IncomingMessage) {
+  let text = ''
+  request.setEncoding('utf8')
+  for await (const chunk of request) text += String(chunk)
+  return text
+}
+
+export function begin(response: ServerResponse) {
+  response.writeHead(200, { 'content-type': 'text/event-stream' })
+  response.flushHeaders()
+}
+
+export function sendChunk(response: ServerResponse, delta: object, more: object = {}) {
+  const choice = { index: 0, delta, finish_reason: null, ...more }
+  const chunk = { id: 'chatcmpl-1', object: 'chat.completion.chunk', choices: [choice] }
+  response.write(`data: ${JSON.stringify(chunk)}\n\n`)
+}
+
+export function finish(response: ServerResponse, reason = 'stop', usage?: object) {
+  sendChunk(response, {}, { finish_reason: reason })
+  if (usage) response.write(`data: ${JSON.stringify({ choices: [], usage })}\n\n`)
+  response.end('data: [DONE]\n\n')
+}
+
+/** Says `words`, one token each, `pauseMs` apart. */
+export function says(words: string[], { pauseMs = 0, reason = 'stop', usage = {} } = {}): Behaviour {
+  return async (response) => {
+    begin(response)
+    for (const word of words) {
+      if (response.destroyed) return
+      sendChunk(response, { content: word })
+      if (pauseMs > 0) await pause(pauseMs)
+    }
+    finish(response, reason, usage)
+  }
+}
+
+export function echoes(): Behaviour {
+  return (response, { body }) => {
+    const content = body.messages.at(-1)?.content
+    begin(response)
+    for (const word of ['You ', 'said: ', String(content)]) sendChunk(response, { content: word })
+    finish(response, 'stop', { prompt_tokens: 7, completion_tokens: 3 })
+  }
+}
+
+/** Refuses with a status and an error in OpenAI's shape. */
+export function refuses(status: number, headers: Record<string, string> = {}, error: object = {}): Behaviour {
+  return (response) => {
+    response.writeHead(status, { 'content-type': 'application/json', ...headers })
+    response.end(JSON.stringify({ error: { message: 'no', type: 'test', ...error } }))
+  }
+}
+
+/** Says `words`, then breaks the connection without a word. */
+export function breaksAfter(words: string[]): Behaviour {
+  return async (response) => {
+    begin(response)
+    for (const word of words) sendChunk(response, { content: word })
+    await pause(20)
+    response.destroy()
+  }
+}
+
+/** Says `words`, then ends the stream cleanly, without a finish reason and without [DONE]. */
+export function endsEarlyAfter(words: string[]): Behaviour {
+  return (response) => {
+    begin(response)
+    for (const word of words) sendChunk(response, { content: word })
+    response.end()
+  }
+}
+
+/** Says `words`, then nothing more, and leaves the connection open. */
+export function fallsSilentAfter(words: string[]): Behaviour {
+  return (response) => {
+    begin(response)
+    for (const word of words) sendChunk(response, { content: word })
+  }
+}
+
+/** Takes the request and never answers. */
+export function hangs(): Behaviour {
+  return () => {}
+}
+
+/** Sends `text` as it stands. */
+export function sends(text: string, contentType = 'text/event-stream'): Behaviour {
+  return (response) => {
+    response.writeHead(200, { 'content-type': contentType })
+    response.end(text)
+  }
+}
