@@ -13,7 +13,8 @@ const places: Record<string, FieldError['in']> = {
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = 'body' }) => {
   const place = places[httpPart] ?? 'body'
   return (data: unknown) => {
-    const parsed = schema.safeParse(data)
+    // Fastify says null where there is no body. The input is what tells a wrong type from a missing field.
+    const parsed = schema.safeParse(data ?? undefined, { reportInput: true })
     if (parsed.success) return { value: parsed.data }
     return { error: invalid(fieldErrors(place, parsed.error.issues)) }
   }
@@ -41,8 +42,11 @@ function fieldErrors(place: FieldError['in'], issues: readonly z.core.$ZodIssue[
   })
 }
 
+/** What zod says of a field that is not there: by its kind of schema. */
+const missing = new Set(['invalid_type', 'invalid_value', 'invalid_union'])
+
 function explain(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_type' && issue.input === undefined) return 'is required'
+  if (issue.input === undefined && missing.has(issue.code)) return 'is required'
   if (issue.code === 'invalid_union') {
     const options = issue.errors
       .map((option) => option[0]?.message)

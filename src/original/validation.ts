@@ -19,8 +19,9 @@ export class InvalidInput extends Error {
 
 /** Checks a part of a request. Throws an InvalidInput. */
 export function check<Shape>(schema: z.ZodType<Shape>, place: 'body' | 'path', value: unknown): Shape {
-  if (place === 'body' && value === undefined) throw new InvalidInput([missing(['body'])])
-  const parsed = schema.safeParse(value)
+  if (place === 'body' && (value === undefined || value === null)) throw new InvalidInput([missing(['body'])])
+  // The input is what tells a wrong type from a missing field.
+  const parsed = schema.safeParse(value, { reportInput: true })
   if (parsed.success) return parsed.data
   throw new InvalidInput(parsed.error.issues.map((issue) => explain(issue, place)))
 }
