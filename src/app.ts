@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { systemClock } from './clock.ts'
+import { type Clock, systemClock } from './clock.ts'
 import { type Config, isLoopback } from './config.ts'
 import { createEventLog } from './events/log.ts'
 import { createPruner } from './events/prune.ts'
@@ -40,8 +40,12 @@ export interface App {
 }
 
 /** Puts the house together, starts it, and resolves when it listens. */
-export async function startApp(config: Config, log: Log, version: string): Promise<App> {
-  const now = systemClock
+export async function startApp(
+  config: Config,
+  log: Log,
+  version: string,
+  now: Clock = systemClock,
+): Promise<App> {
   const storage = await openSqliteStorage(config.databasePath)
   const http = createProviderHttp()
   const models = createModels(await findProviders(config, http))

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { startApp } from '../../src/app.ts'
+import { type Clock, systemClock } from '../../src/clock.ts'
 import { loadConfig } from '../../src/config.ts'
 import { type Client, createClient } from './client.ts'
 
@@ -22,17 +23,21 @@ const testEnv = {
   STOP_GRACE_MS: '0',
 }
 
-/** Starts a server on data of its own, configured as by the environment `env`. Log lines go to `logTo`. */
+/**
+ * Starts a server on data of its own, configured as by the environment `env`. Log lines go to `logTo`; `now` is
+ * what it takes for the time.
+ */
 export async function startServer(
   env: Record<string, string> = {},
   logTo?: (line: string) => void,
+  now: Clock = systemClock,
 ): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'parley-test-'))
   const databasePath = join(folder, 'parley.db')
   const start = (more: Record<string, string> = {}) => {
     const config = loadConfig({ ...testEnv, DATABASE_URL: `sqlite:${databasePath}`, ...env, ...more })
     const log = logTo ? pino({ level: 'trace' }, { write: logTo }) : pino({ level: 'silent' })
-    return startApp(config, log, '0.0.0-test')
+    return startApp(config, log, '0.0.0-test', now)
   }
   let app = await start()
   const client = createClient(() => app.url, env['API_KEY'])
