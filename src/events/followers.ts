@@ -25,7 +25,11 @@ export function createFollowers(read: Read) {
 
   /** Only for events that are durable. */
   function publish(replyId: string, events: ReplyEvent[]): void {
+    const last = events.at(-1)
+    const isOver = last !== undefined && isEnd(last.type)
     for (const follower of byReply.get(replyId) ?? []) {
+      // Said apart from the event itself: a reader that asked for what is behind the end never sees that.
+      follower.isOver ||= isOver
       if (follower.waiting.length + events.length > maxWaiting) {
         follower.waiting = []
         follower.isBehind = true
@@ -62,9 +66,8 @@ export function createFollowers(read: Read) {
           yield events
           cursor = last.sequence
           if (isEnd(last.type)) return
-        } else if (follower.isOver) {
-          return
         } else if (follower.waiting.length === 0 && !follower.isBehind) {
+          if (follower.isOver) return
           await new Promise<void>((resolve) => {
             follower.wake = resolve
             if (signal.aborted || follower.isOver) resolve()
