@@ -48,8 +48,10 @@ function failureOf({ content, finish, failure }: Answer): ProviderFailure | unde
   const reason = finish?.reason.unified
   if (reason === 'error')
     return new ProviderFailure('provider_unavailable', `finish reason: ${finish?.reason.raw}`)
-  if (reason === 'interrupted')
-    return new ProviderFailure('provider_interrupted', 'finish reason: interrupted')
+  if (reason === 'interrupted' || (reason === 'other' && finish?.reason.raw === undefined)) {
+    // Vendors' packages end a stream that broke off as they end any other, only without the provider's reason.
+    return new ProviderFailure('provider_interrupted', 'the stream ended without a finish reason')
+  }
   const saidNothing = !content.some((part) => part.type === 'text')
   if (!saidNothing) return undefined
   // A filter, or too small a limit, is a reason of its own.
