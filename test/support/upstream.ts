@@ -159,3 +159,23 @@ export function sends(text: string, contentType = 'text/event-stream'): Behaviou
     response.end(text)
   }
 }
+
+/** Says `words`, then sends `text` as it stands, and ends as if all was well. */
+export function sendsAfter(words: string[], text: string): Behaviour {
+  return (response) => {
+    begin(response)
+    for (const word of words) sendChunk(response, { content: word })
+    response.write(text)
+    finish(response)
+  }
+}
+
+/** Says `words`, then an error as data of the stream, as g4f and OpenRouter do. */
+export function reportsErrorAfter(words: string[], error: unknown): Behaviour {
+  return sendsAfter(words, `data: ${JSON.stringify({ error })}\n\n`)
+}
+
+/** Breaks the connection before any answer. */
+export function resets(): Behaviour {
+  return (response) => void response.destroy()
+}

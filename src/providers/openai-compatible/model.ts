@@ -62,26 +62,34 @@ async function refusal(url: string, response: IncomingMessage) {
 }
 
 function partsOf(response: IncomingMessage, signal: AbortSignal | undefined) {
-  return new ReadableStream<LanguageModelV4StreamPart>({
-    start(controller) {
-      const type = response.headers['content-type'] ?? ''
-      const read = type.includes('application/json') ? readWhole : readEvents
-      const emit = (part: LanguageModelV4StreamPart) => {
+  let isCancelled = false
+
+  async function passOn(controller: ReadableStreamDefaultController<LanguageModelV4StreamPart>) {
+    const type = response.headers['content-type'] ?? ''
+    const read = type.includes('application/json') ? readWhole : readEvents
+    try {
+      await read(response, type, (part) => {
         controller.enqueue(part)
         if ((controller.desiredSize ?? 0) < -maxWaitingParts) response.pause()
-      }
-      read(response, type, emit).then(
-        () => controller.close(),
-        (error: unknown) => {
-          response.destroy()
-          controller.error(signal?.aborted ? signal.reason : error)
-        },
-      )
+      })
+    } catch (error) {
+      response.destroy()
+      if (isCancelled) return
+      // As a part, behind the others: an errored stream would drop what was said and is not read yet.
+      controller.enqueue({ type: 'error', error: signal?.aborted ? signal.reason : error })
+    }
+    if (!isCancelled) controller.close()
+  }
+
+  return new ReadableStream<LanguageModelV4StreamPart>({
+    start(controller) {
+      void passOn(controller)
     },
     pull() {
       if (response.isPaused()) response.resume()
     },
     cancel() {
+      isCancelled = true
       response.destroy()
     },
   })
