@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
+import { idParameter } from './parameters.ts'
 import { problemSchema, statusOf } from './problem.ts'
 
 /** What any request can be refused for. */
@@ -34,4 +35,4 @@ export function storingProblems(...codes: ErrorCode[]) {
   return problemAnswers(...whenStoring, ...codes)
 }
 
-export const uuidParams = z.object({ id: z.uuid() })
+export const uuidParams = z.object({ id: idParameter() })

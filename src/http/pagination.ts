@@ -1,22 +1,14 @@
 import { z } from 'zod'
 import type { Page } from '../paging.ts'
-
-/** A whole number in a query or a header. */
-export function wholeNumber(min: number, max: number) {
-  return z
-    .string()
-    .regex(/^\d{1,15}$/, { error: 'must be a whole number' })
-    .transform(Number)
-    .pipe(z.int().min(min).max(max))
-}
+import { idParameter, wholeNumber } from './parameters.ts'
 
 /** The query of a list: `limit` items, behind `after` or in front of `before`, which are ids of items. */
 export function pageQuery(defaultOrder: 'asc' | 'desc') {
   return z.strictObject({
     limit: wholeNumber(1, 100).default(20).meta({ description: 'At most so many items, 1 to 100.' }),
     order: z.enum(['asc', 'desc']).default(defaultOrder).meta({ description: 'Oldest or newest first.' }),
-    after: z.uuid().optional().meta({ description: 'Only what follows this item.' }),
-    before: z.uuid().optional().meta({ description: 'Only what stands in front of this item.' }),
+    after: idParameter().optional().meta({ description: 'Only what follows this item.' }),
+    before: idParameter().optional().meta({ description: 'Only what stands in front of this item.' }),
   })
 }
 

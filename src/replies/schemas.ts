@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { wholeNumber } from '../http/pagination.ts'
+import { wholeNumber } from '../http/parameters.ts'
 import { metadataSchema, roleSchema } from '../interactions/schemas.ts'
 import { inputContent } from '../messages/content.ts'
 import { messageSchema } from '../messages/schemas.ts'
