@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -8,6 +9,8 @@ export interface UpstreamRequest {
   body: { messages: Array<{ role: string; content: unknown }>; [field: string]: unknown }
   headers: IncomingMessage['headers']
   path: string
+  /** When it came, as `performance.now()` has it. */
+  at: number
   /** Resolves when its connection is closed, by either side. */
   closed: Promise<void>
 }
@@ -17,6 +20,8 @@ export type Behaviour = (response: ServerResponse, request: UpstreamRequest) => 
 export interface Upstream {
   url: string
   requests: UpstreamRequest[]
+  /** The `count`-th request for `model`, when it has come. */
+  asked(model: string, count?: number): Promise<UpstreamRequest>
   /** How `model` behaves: one behaviour for each request in turn, the last for all that follow. */
   behaves(model: string, ...behaviours: Behaviour[]): void
   stop(): Promise<void>
@@ -29,6 +34,7 @@ export interface Upstream {
 export async function startUpstream(): Promise<Upstream> {
   const behaviours = new Map<string, Behaviour[]>()
   const requests: UpstreamRequest[] = []
+  const arrivals = new EventEmitter()
 
   const server = createServer(async (request, response) => {
     if (request.method === 'GET') return listModels(response, [...behaviours.keys()])
@@ -38,9 +44,11 @@ export async function startUpstream(): Promise<Upstream> {
       body,
       headers: request.headers,
       path: request.url ?? '',
+      at: performance.now(),
       closed: new Promise((resolve) => response.once('close', resolve)),
     }
     requests.push(asked)
+    arrivals.emit('request')
     const queue = behaviours.get(body.model) ?? []
     const behaviour = (queue.length > 1 ? queue.shift() : queue[0]) ?? echoes()
     await behaviour(response, asked)
@@ -49,9 +57,18 @@ export async function startUpstream(): Promise<Upstream> {
   await new Promise((resolve) => server.once('listening', resolve))
   const { port } = server.address() as AddressInfo
 
+  async function nthRequest(model: string, count: number) {
+    for (;;) {
+      const found = requests.filter((request) => request.model === model)[count - 1]
+      if (found) return found
+      await once(arrivals, 'request')
+    }
+  }
+
   return {
     url: `http://127.0.0.1:${port}/v1`,
     requests,
+    asked: (model, count = 1) => nthRequest(model, count),
     behaves: (model, ...list) => void behaviours.set(model, list),
     stop: () =>
       new Promise((resolve) => {
