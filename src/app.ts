@@ -8,6 +8,7 @@ import { requirePrincipal } from './http/authentication.ts'
 import { registerDocs } from './http/docs.ts'
 import { registerHealth } from './http/health.ts'
 import { requireKnownHost } from './http/hosts.ts'
+import { listen } from './http/listen.ts'
 import { pageView } from './http/pagination.ts'
 import { createServer } from './http/server.ts'
 import { createStreams, type Streams } from './http/streams.ts'
@@ -99,9 +100,16 @@ export async function startApp(
   registerHealth(server, async () => isReady)
   await registerDoors(server, { interactions, messages, replies, models, streams })
 
+  try {
+    await listen(server, config)
+  } catch (error) {
+    http.close()
+    await storage.close()
+    throw error
+  }
+  // Only now: a process that cannot listen must not take up replies that it leaves again.
   await replies.start()
   pruner.start()
-  await server.listen({ host: config.host, port: config.port })
 
   return {
     url: urlOf(server, config.host),
