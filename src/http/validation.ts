@@ -38,8 +38,19 @@ function fieldErrors(place: FieldError['in'], issues: readonly z.core.$ZodIssue[
         message: 'is not known',
       }))
     }
+    const meant = issue.code === 'invalid_union' && issue.errors.find((option) => option.some(isWithin))
+    if (meant)
+      return fieldErrors(
+        place,
+        meant.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })),
+      )
     return [{ in: place, field: issue.path.join('.').slice(0, 200), message: explain(issue) }]
   })
+}
+
+/** Whether an option of a union fits as a whole, and only something in it is wrong: that option was meant. */
+function isWithin({ path }: z.core.$ZodIssue): boolean {
+  return path.length > 0
 }
 
 /** What zod says of a field that is not there: by its kind of schema. */

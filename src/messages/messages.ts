@@ -29,10 +29,9 @@ export function createMessages(parts: {
   /** The messages of an interaction, by position. The caller has found the interaction through its owner. */
   async function list(interactionId: string, request: PageRequest): Promise<Page<Message>> {
     const page = await store.list(interactionId, request)
-    if (page) return page
-    const field = request.after === undefined ? 'before' : 'after'
-    throw new ParleyError('invalid_request', `${field} is no message of this interaction`, {
-      fields: [{ in: 'query', field, message: 'is no message of this interaction' }],
+    if (typeof page === 'object') return page
+    throw new ParleyError('invalid_request', `${page} is no message of this interaction`, {
+      fields: [{ in: 'query', field: page, message: 'is no message of this interaction' }],
     })
   }
 

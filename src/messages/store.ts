@@ -78,11 +78,15 @@ export function createMessageStore(storage: Storage) {
     return rows[0] && fromRow(rows[0])
   }
 
-  /** Undefined where a cursor of `request` is no message of the interaction. */
-  async function list(interactionId: string, request: PageRequest): Promise<Page<Message> | undefined> {
+  /** The name of the cursor, where one of `request` is no message of the interaction. */
+  async function list(
+    interactionId: string,
+    request: PageRequest,
+  ): Promise<Page<Message> | 'after' | 'before'> {
     const { limit, order, after, before } = request
-    const range = await positionsOf(interactionId, [after, before])
-    if (!range) return undefined
+    const positions = await positionsOf(interactionId, [after, before])
+    if (after !== undefined && !positions.has(after)) return 'after'
+    if (before !== undefined && !positions.has(before)) return 'before'
     const [behind, inFront] = order === 'asc' ? (['>', '<'] as const) : (['<', '>'] as const)
     let query = storage.db
       .selectFrom('messages')
@@ -91,8 +95,8 @@ export function createMessageStore(storage: Storage) {
       .where('messages.interaction_id', '=', interactionId)
       .orderBy('messages.position', readingOrder(request))
       .limit(limit + 1)
-    if (after !== undefined) query = query.where('messages.position', behind, range.get(after) ?? 0)
-    if (before !== undefined) query = query.where('messages.position', inFront, range.get(before) ?? 0)
+    if (after !== undefined) query = query.where('messages.position', behind, positions.get(after) ?? 0)
+    if (before !== undefined) query = query.where('messages.position', inFront, positions.get(before) ?? 0)
     const page = pageOf(await query.execute(), request)
     return { ...page, data: page.data.map((row) => fromRow(row)) }
   }
@@ -106,8 +110,7 @@ export function createMessageStore(storage: Storage) {
       .where('id', 'in', ids)
       .where('interaction_id', '=', interactionId)
       .execute()
-    const positions = new Map(rows.map(({ id, position }) => [id, position]))
-    return ids.every((id) => positions.has(id)) ? positions : undefined
+    return new Map(rows.map(({ id, position }) => [id, position]))
   }
 
   async function update(tx: Transaction, message: Message, tokens: number): Promise<void> {

@@ -14,7 +14,7 @@ export async function readPages(
   const cursor = parameters.has('before') && !parameters.has('after') ? 'before' : 'after'
   const pages: string[][] = []
   for (;;) {
-    const { status, body } = await client.get(`${path}?${parameters}`)
+    const { status, body } = await client.get(`${path}?${parameters.toString()}`)
     if (status !== 200) throw new Error(`no page: ${JSON.stringify(body)}`)
     pages.push(body.data.map(({ id }: { id: string }) => id))
     if (body.has_more !== (body.next !== null)) throw new Error('has_more and next disagree')
