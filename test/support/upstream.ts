@@ -107,13 +107,17 @@ export function finish(response: ServerResponse, reason = 'stop', usage?: object
   response.end('data: [DONE]\n\n')
 }
 
-/** Says `words`, one token each, `pauseMs` apart. */
-export function says(words: string[], { pauseMs = 0, reason = 'stop', usage = {} } = {}): Behaviour {
+/** Says `words`, one token each, `pauseMs` apart; `before` them come deltas as they stand. */
+export function says(
+  words: string[],
+  { pauseMs = 0, reason = 'stop', usage = undefined as object | undefined, before = [] as object[] } = {},
+): Behaviour {
+  const deltas = [...before, ...words.map((content) => ({ content }))]
   return async (response) => {
     begin(response)
-    for (const word of words) {
+    for (const delta of deltas) {
       if (response.destroyed) return
-      sendChunk(response, { content: word })
+      sendChunk(response, delta)
       if (pauseMs > 0) await pause(pauseMs)
     }
     finish(response, reason, usage)
@@ -195,4 +199,19 @@ export function reportsErrorAfter(words: string[], error: unknown): Behaviour {
 /** Breaks the connection before any answer. */
 export function resets(): Behaviour {
   return (response) => void response.destroy()
+}
+
+/** Says `first`, and the `rest` once it is told to go on. */
+export function holdsBack(first: string[], rest: string[]): { behaviour: Behaviour; goOn: () => void } {
+  const told = Promise.withResolvers<void>()
+  return {
+    behaviour: async (response) => {
+      begin(response)
+      for (const word of first) sendChunk(response, { content: word })
+      await told.promise
+      for (const word of rest) sendChunk(response, { content: word })
+      finish(response)
+    },
+    goOn: told.resolve,
+  }
 }
