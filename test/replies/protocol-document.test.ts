@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { startServer } from '../support/server.ts'
+import { sends, startUpstream } from '../support/upstream.ts'
+
+const document = readFileSync('docs/protocol.md', 'utf8')
+
+type Fold = (message: unknown, event: { type: string; data: object }) => Record<string, unknown>
+
+async function documentedFold(): Promise<Fold> {
+  const [, code = ''] = /```js\n(.*?)```/s.exec(document) ?? []
+  const { fold } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as { fold: Fold }
+  return fold
+}
+
+test('a reader that folds the events as docs/protocol.md says has the message in the end', async () => {
+  const fold = await documentedFold()
+  const upstream = await startUpstream()
+  const server = await startServer({ OPENAI_BASE_URL: upstream.url, DEFAULT_MODEL: 'openai/thinks' })
+  const chunks = [
+    { delta: { reasoning_content: 'They ask ' } },
+    { delta: { reasoning_content: 'about Rome.' } },
+    { delta: { content: 'Rome ' } },
+    { delta: { content: 'is old.' }, finish_reason: 'stop' },
+  ]
+  upstream.behaves(
+    'thinks',
+    sends('data: {"error":{"message":"busy","code":503}}\n\n'),
+    sends(chunks.map((choice) => `data: ${JSON.stringify({ choices: [choice] })}\n\n`).join('')),
+  )
+
+  const { reply } = await server.say(await server.begin(), 'Tell me about Rome')
+  const events = await server.events(`/v1/messages/${reply.id}/events`)
+  const folded = events.reduce<Record<string, unknown>>((message, event) => fold(message, event), {})
+
+  expect(reply).toMatchObject({ status: 'completed', attempt: 2, text: 'Rome is old.' })
+  expect(reply).toMatchObject(folded)
+  expect(folded['content']).toHaveLength(2)
+  await server.stop()
+  await upstream.stop()
+})
+
+test('docs/protocol.md names every type of event', () => {
+  const source = readFileSync('src/events/event.ts', 'utf8')
+  const [, union = ''] = /export type EventType =\n(.*?)\n\n/s.exec(source) ?? []
+  const types = [...union.matchAll(/'([a-z.]+)'/g)].map(([, type]) => type)
+  expect(types.length).toBeGreaterThan(5)
+  expect(types.filter((type) => !document.includes(`\n| \`${type}\` `))).toEqual([])
+})
