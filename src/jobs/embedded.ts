@@ -112,7 +112,7 @@ export function createEmbeddedJobs(options: {
       for (const group of groups.values()) runMore(group)
     },
     get waiting() {
-      return queued.size
+      return queued.size + timers.size
     },
     async stop(graceMs) {
       isStopped = true

@@ -24,7 +24,7 @@ export interface Jobs {
   enqueue(tx: Transaction, job: Job): Promise<void>
   /** Begins to run jobs. */
   start(look: Look): void
-  /** How many jobs wait, here, for a place to run. */
+  /** How many jobs wait, here, for a place to run or for their time. */
   readonly waiting: number
   /**
    * Takes no more work and gives what runs `graceMs` to end; then tells it to stop, and resolves when it has.

@@ -79,6 +79,20 @@ export function createReplyStore(storage: Storage) {
     return { reply: rows[0] && toOpenReply(rows[0]), hasMore: rows.length > 1 }
   }
 
+  const selectOpenCount = storage.prepare((db, given: { interactionId: string }) =>
+    db
+      .selectFrom('replies')
+      .select(({ fn }) => fn.countAll<number>().as('open'))
+      .where('interaction_id', '=', given.interactionId)
+      .where(isOpen),
+  )
+
+  /** How many replies of an interaction are open: the one that is being made, and those that wait for it. */
+  async function countOpen(tx: Transaction, interactionId: string): Promise<number> {
+    const { rows } = await selectOpenCount(tx, { interactionId })
+    return Number(rows[0]?.open)
+  }
+
   const raiseAttempt = storage.prepare((db, given: { id: string; now: number }) =>
     db
       .updateTable('replies')
@@ -230,6 +244,7 @@ export function createReplyStore(storage: Storage) {
   return {
     insert: insertOne,
     nextOpen,
+    countOpen,
     claim,
     settle,
     putBack,
