@@ -5,6 +5,8 @@
 export type ErrorCode =
   | 'invalid_request'
   | 'malformed_body'
+  | 'malformed_request'
+  | 'request_timeout'
   | 'unauthorized'
   | 'forbidden'
   | 'host_not_allowed'

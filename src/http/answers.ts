@@ -3,36 +3,60 @@ import type { ErrorCode } from '../errors.ts'
 import { idParameter } from './parameters.ts'
 import { problemSchema, statusOf } from './problem.ts'
 
-/** What any request can be refused for. */
-const usual: ErrorCode[] = [
+/** What any request can be refused for, also one for everybody. */
+const always: ErrorCode[] = ['malformed_request', 'host_not_allowed', 'headers_too_large', 'internal_error']
+
+/** The same for one that asks for what is somebody's. */
+const usual: ErrorCode[] = [...always, 'unauthorized', 'invalid_request', 'storage_unavailable']
+
+/** The same for one that may carry a body. */
+const whenStoring: ErrorCode[] = [
   'malformed_body',
-  'unauthorized',
-  'host_not_allowed',
-  'invalid_request',
-  'internal_error',
-  'storage_unavailable',
+  'body_too_large',
+  'unsupported_media_type',
+  'storage_full',
 ]
 
-/** The same for one that stores something. */
-const whenStoring: ErrorCode[] = ['body_too_large', 'unsupported_media_type', 'storage_full']
+/** What a status is answered with, by content type. */
+export type Contents = (status: number) => Record<string, { schema: z.ZodType }>
 
-/** The problems of a route as its page in the reference shows them, by status. */
-export function problemAnswers(...codes: ErrorCode[]) {
-  const all = [...usual, ...codes]
-  const byStatus = Map.groupBy(all, statusOf)
+const problems: Contents = () => ({ 'application/problem+json': { schema: problemSchema } })
+
+/** The refusals of a route as its page in the reference shows them, by status. */
+function refusals(codes: ErrorCode[], contents: Contents) {
+  const byStatus = Map.groupBy(codes, statusOf)
   return Object.fromEntries(
     [...byStatus].map(([status, codesOfStatus]) => [
       status,
       {
         description: [...new Set(codesOfStatus)].map((code) => `\`${code}\``).join(', '),
-        content: { 'application/problem+json': { schema: problemSchema } },
+        content: contents(status),
       },
     ]),
   )
 }
 
+/** The problems of a route that reads. */
+export function problemAnswers(...codes: ErrorCode[]) {
+  return refusals([...usual, ...codes], problems)
+}
+
+/** The problems of a route that stores something. */
 export function storingProblems(...codes: ErrorCode[]) {
   return problemAnswers(...whenStoring, ...codes)
+}
+
+/** The problems of a route that is for everybody. */
+export function publicProblems(...codes: ErrorCode[]) {
+  return refusals([...always, ...codes], problems)
+}
+
+/** The refusals of a door with shapes of its own. */
+export function refusalsIn(contents: Contents) {
+  return {
+    reading: (...codes: ErrorCode[]) => refusals([...usual, ...codes], contents),
+    storing: (...codes: ErrorCode[]) => refusals([...usual, ...whenStoring, ...codes], contents),
+  }
 }
 
 export const uuidParams = z.object({ id: idParameter() })

@@ -1,19 +1,25 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { ParleyError } from '../errors.ts'
-import { problemAnswers } from './answers.ts'
+import { publicProblems } from './answers.ts'
 
 const healthSchema = z.object({ status: z.literal('ok') })
 
 /** `/healthz`: the process answers. `/readyz`: it also takes work. */
 export function registerHealth(app: FastifyInstance, isReady: () => Promise<boolean>): void {
   const config = { isPublic: true }
+  const security: [] = []
   app.get(
     '/healthz',
     {
       config,
       exposeHeadRoute: true,
-      schema: { tags: ['Health'], summary: 'Whether the process lives', response: { 200: healthSchema } },
+      schema: {
+        tags: ['Health'],
+        security,
+        summary: 'Whether the process lives',
+        response: { 200: healthSchema, ...publicProblems() },
+      },
     },
     async () => ({ status: 'ok' }),
   )
@@ -24,8 +30,9 @@ export function registerHealth(app: FastifyInstance, isReady: () => Promise<bool
       exposeHeadRoute: true,
       schema: {
         tags: ['Health'],
+        security,
         summary: 'Whether the server takes requests',
-        response: { 200: healthSchema, ...problemAnswers('server_stopping') },
+        response: { 200: healthSchema, ...publicProblems('server_stopping') },
       },
     },
     async () => {

@@ -1,30 +1,53 @@
 import type { FastifyInstance } from 'fastify'
-import { ParleyError } from '../errors.ts'
+import { type FieldError, ParleyError } from '../errors.ts'
 
 /** Deeper JSON than this is refused: no request needs it, and walking it could exhaust the stack. */
 const maxDepth = 64
 
+/** A body that is no JSON. Whoever explains what is wrong with it needs its text; no log may have it. */
+export class NotJson extends ParleyError {
+  readonly #text: string
+  constructor(text: string) {
+    super(...malformed('The body is not valid JSON.'))
+    this.#text = text
+  }
+  get text() {
+    return this.#text
+  }
+}
+
 /** Reads bodies as JSON in UTF-8, and nothing else. An empty body is none. */
 export function readJsonBodies(app: FastifyInstance): void {
   const decoder = new TextDecoder('utf-8', { fatal: true })
-  const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     if (body.length === 0) return done(null, undefined)
     const text = decode(decoder, body as Buffer)
-    if (text === undefined) return done(malformed('The body is not UTF-8.'))
-    if (isTooDeep(text)) return done(malformed(`The body is nested more than ${maxDepth} levels deep.`))
-    return parse(request, text, done)
+    if (text === undefined) return done(new ParleyError(...malformed('The body is not UTF-8.')))
+    if (isTooDeep(text)) {
+      return done(new ParleyError(...malformed(`The body is nested more than ${maxDepth} levels deep.`)))
+    }
+    const json = parse(text)
+    return json === undefined ? done(new NotJson(text)) : done(null, json)
   })
 }
 
-function malformed(detail: string): ParleyError {
-  return new ParleyError('malformed_body', detail, { fields: [{ in: 'body', field: '', message: detail }] })
+function malformed(message: string): [code: 'malformed_body', message: string, { fields: FieldError[] }] {
+  return ['malformed_body', message, { fields: [{ in: 'body', field: '', message }] }]
 }
 
 function decode(decoder: TextDecoder, body: Buffer): string | undefined {
   try {
     return decoder.decode(body)
+  } catch {
+    return undefined
+  }
+}
+
+/** A key `__proto__` becomes a field like any other; schemas copy only what they know. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
   } catch {
     return undefined
   }

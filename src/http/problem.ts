@@ -5,7 +5,9 @@ import type { ErrorCode, ParleyError } from '../errors.ts'
 /** The status of every error code, and its title. Only here does an error meet HTTP. */
 const problems: Record<ErrorCode, { status: number; title: string }> = {
   invalid_request: { status: 422, title: 'The request is not valid' },
-  malformed_body: { status: 400, title: 'The request cannot be read' },
+  malformed_body: { status: 400, title: 'The body cannot be read' },
+  malformed_request: { status: 400, title: 'The request cannot be read' },
+  request_timeout: { status: 408, title: 'The request took too long to arrive' },
   unauthorized: { status: 401, title: 'Authentication is needed' },
   forbidden: { status: 403, title: 'Not allowed' },
   host_not_allowed: { status: 421, title: 'This server does not answer to that name' },

@@ -12,18 +12,23 @@ export function explainRefusal(error: unknown): ParleyError | undefined {
       return new ParleyError('unsupported_media_type', 'Send the body as application/json.', {
         fields: [{ in: 'header', field: 'content-type', message: 'must be application/json' }],
       })
-    case 'FST_ERR_CTP_INVALID_JSON_BODY':
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-      return inBody('malformed_body', 'The body is not valid JSON.')
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return inBody('malformed_body', 'The body is not as long as Content-Length says.')
+    case 'FST_ERR_BAD_URL':
+      return inPath('The path has a percent sign that encodes nothing.')
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return inPath('A part of the path is too long.')
     default:
   }
-  if (error instanceof SyntaxError && statusCode === 400) {
-    return inBody('malformed_body', `The body is not valid JSON: ${message}`)
-  }
+  if (statusCode === 403 || statusCode === 404) return new ParleyError('not_found', 'Not Found')
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
-    return new ParleyError('malformed_body', message ?? 'The request cannot be read.')
+    return new ParleyError('malformed_request', message ?? 'The request cannot be read.')
   }
   return undefined
+}
+
+function inPath(detail: string): ParleyError {
+  return new ParleyError('invalid_request', detail, { fields: [{ in: 'path', field: '', message: detail }] })
 }
 
 function inBody(code: 'body_too_large' | 'malformed_body', detail: string): ParleyError {

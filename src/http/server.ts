@@ -9,12 +9,14 @@ import {
 import type { Config } from '../config.ts'
 import { ParleyError } from '../errors.ts'
 import { requestIds } from '../ids.ts'
-import { sendDetail } from './detail.ts'
 import { readJsonBodies } from './json-body.ts'
-import { type Paths, watchPaths } from './paths.ts'
+import { watchPaths } from './paths.ts'
 import { sendProblem } from './problem.ts'
+import { sendInShapeOf, splitQuery } from './refusal-shapes.ts'
 import { explainRefusal } from './refusals.ts'
 import { securityHeaders } from './security-headers.ts'
+import { answerUnknownPaths } from './unknown-paths.ts'
+import { createUnreadableRefusal } from './unreadable.ts'
 import { validatorCompiler } from './validation.ts'
 
 const maxHeaderBytes = 16 * 1024
@@ -25,10 +27,12 @@ export async function createServer(
   config: Pick<Config, 'bodyLimitBytes' | 'corsOrigins' | 'trustProxy'>,
   log: FastifyBaseLogger,
 ): Promise<FastifyInstance> {
+  const newRequestId = requestIds()
+  const headers = securityHeaders()
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: requestIds(),
+    genReqId: newRequestId,
     requestIdHeader: false,
     bodyLimit: config.bodyLimitBytes,
     trustProxy: config.trustProxy === 'on',
@@ -40,9 +44,14 @@ export async function createServer(
     http: { maxHeaderSize: maxHeaderBytes, headersTimeout: 20_000 },
     routerOptions: { maxParamLength: maxParamChars },
     forceCloseConnections: 'idle',
-    frameworkErrors: (error, _request, reply) =>
-      sendProblem(reply, new ParleyError('malformed_body', error.message)),
-    clientErrorHandler: refuseConnection,
+    // What the router refuses has met no hook.
+    frameworkErrors: (error, request, reply) =>
+      sendInShapeOf(
+        splitQuery(request.url)[0],
+        reply.headers(headers).header('x-request-id', request.id),
+        toRefusal(error, request),
+      ),
+    clientErrorHandler: createUnreadableRefusal(log, newRequestId),
   })
   const paths = watchPaths(app)
   app.setValidatorCompiler(validatorCompiler)
@@ -50,7 +59,6 @@ export async function createServer(
   app.setSerializerCompiler(() => JSON.stringify)
   readJsonBodies(app)
   logRequests(app)
-  const headers = securityHeaders()
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(headers).header('x-request-id', request.id)
     done()
@@ -92,53 +100,4 @@ function logRequests(app: FastifyInstance) {
       'request',
     )
   })
-}
-
-/**
- * Under `/v1` a problem, elsewhere the shape of the original API. A path that only misses its slash at the end,
- * or has one too many, is redirected.
- */
-function answerUnknownPaths(app: FastifyInstance, paths: Paths) {
-  app.setNotFoundHandler((request, reply) => {
-    const [path, query] = splitQuery(request.url)
-    const methods = paths.methodsOf(path)
-    const other = path.endsWith('/') ? path.slice(0, -1) : `${path}/`
-    if (methods.length === 0 && paths.methodsOf(other).length > 0 && !other.startsWith('//')) {
-      return reply.redirect(query === undefined ? other : `${other}?${query}`, 307)
-    }
-    const error =
-      methods.length > 0
-        ? new ParleyError('method_not_allowed', 'Method Not Allowed')
-        : new ParleyError('not_found', 'Not Found')
-    if (methods.length > 0) void reply.header('allow', methods.join(', '))
-    return path.startsWith('/v1/') ? sendProblem(reply, error) : sendDetail(reply, error)
-  })
-}
-
-function splitQuery(url: string): [path: string, query: string | undefined] {
-  const mark = url.indexOf('?')
-  return mark === -1 ? [url, undefined] : [url.slice(0, mark), url.slice(mark + 1)]
-}
-
-/** What is not even HTTP gets a line of HTTP, and its connection is closed. */
-function refuseConnection(error: Error & { code?: string }, socket: import('node:net').Socket) {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const isHeader = error.code === 'HPE_HEADER_OVERFLOW'
-  const status = isHeader ? '431 Request Header Fields Too Large' : '400 Bad Request'
-  const body = JSON.stringify({
-    type: `urn:parley:problem:${isHeader ? 'headers_too_large' : 'malformed_body'}`,
-    title: status.slice(4),
-    status: Number(status.slice(0, 3)),
-    detail: isHeader
-      ? `The headers are longer than ${maxHeaderBytes} bytes.`
-      : 'This is not a valid HTTP request.',
-    code: isHeader ? 'headers_too_large' : 'malformed_body',
-  })
-  socket.end(
-    `HTTP/1.1 ${status}\r\ncontent-type: application/problem+json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  )
 }

@@ -116,7 +116,7 @@ export function interactionRoutes(
         tags,
         summary: 'Delete an interaction and all that was said in it',
         params: uuidParams,
-        response: { 204: z.null().meta({ description: 'It is gone.' }), ...problemAnswers('not_found') },
+        response: { 204: z.null().meta({ description: 'It is gone.' }), ...storingProblems('not_found') },
       },
     },
     async ({ principal, params }, reply) => {

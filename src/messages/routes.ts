@@ -83,7 +83,7 @@ export function messageRoutes(
         tags,
         summary: 'Delete a message',
         params: uuidParams,
-        response: { 204: z.null().meta({ description: 'It is gone.' }), ...problemAnswers('not_found') },
+        response: { 204: z.null().meta({ description: 'It is gone.' }), ...storingProblems('not_found') },
       },
     },
     async ({ principal, params }, reply) => {

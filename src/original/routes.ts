@@ -2,7 +2,9 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { notFound } from '../errors.ts'
+import { refusalsIn } from '../http/answers.ts'
 import { sendDetail } from '../http/detail.ts'
+import { NotJson } from '../http/json-body.ts'
 import { toRefusal } from '../http/server.ts'
 import type { Interactions } from '../interactions/interactions.ts'
 import type { Message } from '../messages/message.ts'
@@ -11,6 +13,7 @@ import type { Page } from '../paging.ts'
 import type { Replies } from '../replies/replies.ts'
 import {
   interactionInput,
+  interactionParams,
   interactionView,
   isSaid,
   listedView,
@@ -23,7 +26,7 @@ import {
   originalMessage,
   roleFrom2023,
 } from './schemas.ts'
-import { check, InvalidInput, invalidJson } from './validation.ts'
+import { check, checkAll, InvalidInput, invalidJson } from './validation.ts'
 
 /** These lists had no pages: they are bounded here, by the newest. */
 const maxInteractions = 1_000
@@ -42,8 +45,9 @@ export async function originalRoutes(
   const { interactions, messages, replies } = parts
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const tags = ['Original']
-  const params = z.object({ id: z.uuid() })
-  const errors = { 422: originalErrors, 401: originalError }
+  const refusals = refusalsIn((status) => ({
+    'application/json': { schema: status === 422 ? originalErrors : originalError },
+  }))
 
   // Its schemas are for the reference; what they refuse is said in the words of that time.
   app.setValidatorCompiler(() => (value: unknown) => ({ value }))
@@ -52,7 +56,11 @@ export async function originalRoutes(
   routes.get(
     '/interactions/',
     {
-      schema: { tags, summary: 'All interactions with messages', response: { 200: originalList, ...errors } },
+      schema: {
+        tags,
+        summary: 'All interactions with messages',
+        response: { 200: originalList, ...refusals.reading() },
+      },
     },
     async ({ principal }) => {
       const found = await upTo(maxInteractions, (limit, after) =>
@@ -74,7 +82,7 @@ export async function originalRoutes(
         tags,
         summary: 'Create an interaction',
         body: interactionInput,
-        response: { 200: originalInteraction, ...errors },
+        response: { 200: originalInteraction, ...refusals.storing() },
       },
     },
     async (request) => {
@@ -91,12 +99,12 @@ export async function originalRoutes(
       schema: {
         tags,
         summary: 'The messages of an interaction, oldest first',
-        params,
-        response: { 200: z.array(originalMessage), 404: originalError, ...errors },
+        params: interactionParams,
+        response: { 200: z.array(originalMessage), ...refusals.reading('not_found') },
       },
     },
     async (request) => {
-      const { id } = check(params, 'path', request.params)
+      const { id } = check(interactionParams, 'path', request.params)
       await interactions.find(request.principal.ownerId, id)
       return (await allMessages(id)).filter(isSaid).map(messageView)
     },
@@ -108,14 +116,19 @@ export async function originalRoutes(
       schema: {
         tags,
         summary: 'Post a message; the answer follows as a message of role Ai',
-        params,
+        params: interactionParams,
         body: messageInput,
-        response: { 200: originalMessage, 404: originalError, ...errors },
+        response: {
+          200: originalMessage,
+          ...refusals.storing('not_found', 'server_busy', 'server_stopping'),
+        },
       },
     },
     async (request) => {
-      const { id } = check(params, 'path', request.params)
-      const { role, content } = check(messageInput, 'body', request.body)
+      const [{ id }, { role, content }] = checkAll(
+        () => check(interactionParams, 'path', request.params),
+        () => check(messageInput, 'body', request.body),
+      )
       const posted = await replies.post(request.principal.ownerId, id, {
         role: roleFrom2023(role),
         content,
@@ -158,5 +171,5 @@ function answerError(error: unknown, reply: FastifyReply, refusal: () => ReturnT
 
 /** A body that is no JSON was a validation error there. */
 function invalidBody(error: unknown): InvalidInput | undefined {
-  return error instanceof SyntaxError ? invalidJson(error.message) : undefined
+  return error instanceof NotJson ? invalidJson(error.text) : undefined
 }

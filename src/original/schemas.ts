@@ -25,6 +25,21 @@ export const messageInput = z.object({
   content: coercedText({ min: 1, max: 4_000_000 }),
 })
 
+/** An id in any spelling that Python took: without hyphens, in braces, as a URN, in capitals, of any version. */
+export const interactionParams = z.object({
+  id: z.preprocess((value) => (typeof value === 'string' ? canonicalId(value) : value), z.guid()),
+})
+
+function canonicalId(spelling: string): string {
+  const digits = spelling
+    .replace('urn:', '')
+    .replace('uuid:', '')
+    .replaceAll(/^[{}]+|[{}]+$|-/g, '')
+    .toLowerCase()
+  if (!/^[\da-f]{32}$/.test(digits)) return spelling
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+}
+
 const uuid = z.uuid()
 /** Times without a zone, in UTC, with microseconds. */
 const time = z.string().meta({ examples: ['2023-10-01T12:00:00.000000'] })

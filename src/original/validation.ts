@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { findJsonError } from './json-error.ts'
 
 /** What was wrong, as FastAPI with pydantic 1 said it. */
 export interface Detail {
@@ -26,15 +27,36 @@ export function check<Shape>(schema: z.ZodType<Shape>, place: 'body' | 'path', v
   throw new InvalidInput(parsed.error.issues.map((issue) => explain(issue, place)))
 }
 
-/** What a body that is no JSON got. Python's wording of what was wrong is its parser's; this is the place. */
-export function invalidJson(message: string): InvalidInput {
-  const pos = Number(/position (\d+)/.exec(message)?.[1] ?? 0)
+/** Makes several checks; what is wrong with any of the parts is told together. */
+export function checkAll<Parts extends unknown[]>(
+  ...checks: { [At in keyof Parts]: () => Parts[At] }
+): Parts {
+  const wrong: Detail[] = []
+  const parts = checks.map((checkPart) => {
+    try {
+      return checkPart()
+    } catch (error) {
+      if (!(error instanceof InvalidInput)) throw error
+      wrong.push(...error.detail)
+      return undefined
+    }
+  })
+  if (wrong.length > 0) throw new InvalidInput(wrong)
+  return parts as Parts
+}
+
+/** What a body that is no JSON got. `doc` was the body itself: whoever sent it has it. */
+export function invalidJson(text: string): InvalidInput {
+  const { msg, pos } = findJsonError(text) ?? { msg: 'Expecting value', pos: 0 }
+  const lines = text.slice(0, pos).split('\n')
+  const lineno = lines.length
+  const colno = (lines.at(-1)?.length ?? 0) + 1
   return new InvalidInput([
     {
       loc: ['body', pos],
-      msg: `Expecting value: line 1 column ${pos + 1} (char ${pos})`,
+      msg: `${msg}: line ${lineno} column ${colno} (char ${pos})`,
       type: 'value_error.jsondecode',
-      ctx: { msg: 'Expecting value', doc: '', pos, lineno: 1, colno: pos + 1 },
+      ctx: { msg, doc: '', pos, lineno, colno },
     },
   ])
 }
@@ -65,7 +87,8 @@ function explain(issue: z.core.$ZodIssue, place: 'body' | 'path'): Detail {
         ctx: { limit_value: Number(issue.maximum) },
       }
     case 'invalid_format':
-      return { loc, msg: `value is not a valid ${issue.format}`, type: `type_error.${issue.format}` }
+      // Ids are all that has a format there.
+      return { loc, msg: 'value is not a valid uuid', type: 'type_error.uuid' }
     default:
       return { loc, msg: issue.message, type: 'value_error' }
   }
