@@ -1,0 +1,25 @@
+import type { ServerProcess } from '../process.ts'
+import { audit, type Audit } from './audit.ts'
+import { type PostersOptions, startPosters } from './posters.ts'
+import type { Random } from './random.ts'
+import { createReaders } from './readers.ts'
+import { createWitness } from './witness.ts'
+
+/** Enough to keep two cores busy, and every interaction shared by several posters. */
+const usual: PostersOptions = { posters: 6, interactions: 8, postsEach: 20, maxReaders: 24, maxPauseMs: 40 }
+
+/** Clients that post and clients that read, all at once, through whatever happens to the server. */
+export function startLoad(server: ServerProcess, random: Random, options: Partial<PostersOptions> = {}) {
+  const witness = createWitness()
+  const readers = createReaders(server, witness, random)
+  const posters = startPosters(server, witness, readers, random, { ...usual, ...options })
+  return {
+    witness,
+    /** Posts no more, gives every answer `withinMs` to come to its end, and says what was found. */
+    async finish(withinMs = 15_000): Promise<Audit> {
+      await posters.stop()
+      await readers.done(withinMs)
+      return audit(server, witness, withinMs)
+    },
+  }
+}

@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { type Client, createClient } from './client.ts'
+
+export interface Ended {
+  code: number | null
+  signal: NodeJS.Signals | null
+}
+
+/** A server in a process of its own, as a user would start it, on data of its own. */
+export interface ServerProcess extends Client {
+  readonly pid: number
+  /** What it logged as an error, and what it wrote to stderr, in all its lives. */
+  readonly complaints: string[]
+  /** Starts it again on the same data; rejects where it ends before it listens. */
+  start(env?: Record<string, string>): Promise<void>
+  /** Resolves when it listens: at once, or after its next start. */
+  whenUp(): Promise<void>
+  /** Sends a signal, and resolves when the process has ended. */
+  end(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<Ended>
+  /** Sends a signal, and does not wait. */
+  send(signal: NodeJS.Signals): void
+  /** Kills it, if it runs, and removes its data. */
+  remove(): Promise<void>
+}
+
+const main = new URL('../../src/main.ts', import.meta.url).pathname
+/** Of pino. */
+const errorLevel = 50
+
+const processEnv = {
+  PORT: '0',
+  DETECT: 'off',
+  LOG_FORMAT: 'json',
+  RETRY_BASE_MS: '1',
+}
+
+/** Starts a server, configured as by the environment `env`, under Node's own options `nodeOptions`. */
+export async function spawnServer(
+  env: Record<string, string> = {},
+  nodeOptions: string[] = [],
+): Promise<ServerProcess> {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-process-'))
+  const complaints: string[] = []
+  let child: ChildProcess | undefined
+  let url = ''
+  let up = Promise.withResolvers<void>()
+
+  async function start(more: Record<string, string> = {}) {
+    const started = spawn(process.execPath, [...nodeOptions, main], {
+      // No .env of the developer's is found there.
+      cwd: folder,
+      env: { ...process.env, ...processEnv, DATABASE_URL: `sqlite:${folder}/parley.db`, ...env, ...more },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    child = started
+    const before = complaints.length
+    started.stderr.setEncoding('utf8').on('data', (text: string) => complaints.push(text))
+    const listening = new Promise<void>((resolve, reject) => {
+      started.once('exit', (code, signal) =>
+        reject(new Error(`it ended with ${code ?? signal}\n${complaints.slice(before).join('')}`)),
+      )
+      createInterface(started.stdout).on('line', (line) => {
+        const { level, msg } = JSON.parse(line) as { level: number; msg: string }
+        if (level >= errorLevel) complaints.push(line)
+        const [, found] = / listens on (\S+)/.exec(msg) ?? []
+        // The last lines of one that was killed may come after its end.
+        if (!found || hasEnded(started)) return
+        url = found
+        // Not before: whoever waits for it waits through starts that fail.
+        started.once('exit', () => (up = Promise.withResolvers()))
+        up.resolve()
+        resolve()
+      })
+    })
+    await listening
+  }
+
+  async function end(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<Ended> {
+    if (!child) throw new Error('it was never started')
+    if (!hasEnded(child)) {
+      const ended = once(child, 'exit')
+      child.kill(signal)
+      await ended
+    }
+    return { code: child.exitCode, signal: child.signalCode }
+  }
+
+  await start()
+  const client = createClient(() => url)
+  return {
+    ...client,
+    get url() {
+      return url
+    },
+    get pid() {
+      return child?.pid ?? 0
+    },
+    complaints,
+    start,
+    whenUp: () => up.promise,
+    end,
+    send: (signal) => void child?.kill(signal),
+    async remove() {
+      await end('SIGKILL')
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
+}
