@@ -6,6 +6,7 @@ import { createPruner } from './events/prune.ts'
 import { createEventStore } from './events/store.ts'
 import { requirePrincipal } from './http/authentication.ts'
 import { registerDocs } from './http/docs.ts'
+import { hangUpWhenClosing } from './http/hang-up.ts'
 import { registerHealth } from './http/health.ts'
 import { requireKnownHost } from './http/hosts.ts'
 import { listen } from './http/listen.ts'
@@ -95,6 +96,7 @@ export async function startApp(
   const server = await createServer(config, log)
   let isReady = true
   if (!config.apiKey && isLoopback(config.host)) requireKnownHost(server, config.allowedHosts)
+  const hangUp = hangUpWhenClosing(server)
   requirePrincipal(server, createApiKeyAuthentication(config.apiKey))
   await registerDocs(server, version)
   registerHealth(server, async () => isReady)
@@ -118,6 +120,7 @@ export async function startApp(
       isReady = false
       pruner.stop()
       streams.close()
+      hangUp()
       const closed = server.close()
       await replies.stop(config.stopGraceMs)
       await closed

@@ -3,17 +3,19 @@ import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { ParleyError } from '../errors.ts'
 
-/** How long a reader may take nothing before it is let go; it can come back with its last id. */
-const stalledMs = 60_000
+/** How long a reader may take nothing before it is let go, at most; it can come back with its last id. */
+const maxStalledMs = 60_000
 /** How soon a reader should come back after the server closed its stream. */
 const reconnectMs = 500
+const closing = `retry: ${reconnectMs}\nevent: stream.closing\ndata: {"reconnect_ms":${reconnectMs}}\n\n`
 
 export interface Streams {
   /** Throws a ParleyError where no further stream can be opened: ask before anything is stored. */
   mayOpen(): void
   /**
    * Answers with an event stream (HTML Living Standard, section 9.2) of `chunks`, each of them whole frames, and
-   * ends when they do. Asks for the next chunk only when the reader has taken the last one.
+   * ends when they do. Asks for the next chunk only when the reader has taken the last one. Refuses nobody: what
+   * was stored for this answer could not be told otherwise.
    */
   send(
     reply: FastifyReply,
@@ -27,6 +29,7 @@ export interface Streams {
 /** The event streams of this server. One timer keeps all of them alive. */
 export function createStreams(options: { heartbeatMs: number; maxStreams: number }): Streams {
   const { heartbeatMs, maxStreams } = options
+  const stalledMs = Math.min(maxStalledMs, 4 * heartbeatMs)
   const open = new Map<ServerResponse, { abort: AbortController; wroteSinceBeat: boolean }>()
   let isClosed = false
 
@@ -49,24 +52,30 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
     chunksUntil: (signal: AbortSignal) => AsyncIterable<string>,
     status = 200,
   ): Promise<FastifyReply> {
-    mayOpen()
     const { raw } = reply.hijack()
+    // It left while its message was being stored; nothing would ever tell of it any more.
+    if (raw.destroyed) return reply
     const stream = { abort: new AbortController(), wroteSinceBeat: true }
+    const { signal } = stream.abort
+    const { socket } = raw
     open.set(raw, stream)
     raw.once('close', () => {
       open.delete(raw)
       stream.abort.abort()
     })
+    if (isClosed) stream.abort.abort()
     raw.writeHead(status, headersOf(reply))
     // They go out with the first chunk, or alone if none is there yet.
     const headers = setImmediate(() => raw.flushHeaders())
     try {
-      for await (const chunk of chunksUntil(stream.abort.signal)) {
+      for await (const chunk of chunksUntil(signal)) {
         stream.wroteSinceBeat = true
         clearImmediate(headers)
-        if (!raw.write(chunk)) await drained(raw, stream.abort.signal)
+        if (!raw.write(chunk)) await drained(raw, signal, stalledMs)
       }
-      raw.end()
+      // Its connection would be kept for the next request, and waited for.
+      if (isClosed) raw.once('finish', () => socket?.destroySoon())
+      raw.end(signal.aborted ? closing : undefined)
     } catch (error) {
       reply.log.error({ err: error, req_id: reply.request.id }, 'stream failed')
       raw.destroy()
@@ -77,10 +86,11 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
   function close() {
     isClosed = true
     clearInterval(heartbeat)
-    for (const [raw, { abort }] of open) {
-      raw.end(`retry: ${reconnectMs}\nevent: stream.closing\ndata: {"reconnect_ms":${reconnectMs}}\n\n`)
-      abort.abort()
-    }
+    for (const { abort } of open.values()) abort.abort()
+    // One that takes nothing would keep the server from ending.
+    setTimeout(() => {
+      for (const raw of open.keys()) raw.destroy()
+    }, stalledMs / 30).unref()
   }
 
   return { mayOpen, send, close }
@@ -97,7 +107,7 @@ function headersOf(reply: FastifyReply) {
 }
 
 /** Resolves when the reader has taken what was written, or is gone; lets go of one that takes nothing. */
-async function drained(raw: ServerResponse, signal: AbortSignal): Promise<void> {
+async function drained(raw: ServerResponse, signal: AbortSignal, stalledMs: number): Promise<void> {
   const stalled = setTimeout(() => raw.destroy(), stalledMs)
   try {
     await once(raw, 'drain', { signal })

@@ -47,6 +47,7 @@ export function createReplies(parts: {
     jobOf,
   })
   const sweeper = createSweeper({ storage, store, jobs, jobOf, now, log })
+  const { endWaiting, ...watch } = createWatch({ messages, events })
   const post = createPost({
     storage,
     store,
@@ -85,7 +86,7 @@ export function createReplies(parts: {
 
   return {
     post,
-    ...createWatch({ messages, events }),
+    ...watch,
 
     /** Before a message is removed: its reply must not go on. */
     removing: async (tx: Transaction, messageId: string) => abandon(tx, [messageId]),
@@ -104,6 +105,7 @@ export function createReplies(parts: {
     async stop(graceMs: number) {
       sweeper.stop()
       await jobs.stop(graceMs)
+      endWaiting()
     },
   }
 }

@@ -7,6 +7,7 @@ import type { Messages } from '../messages/messages.ts'
 /** Looking at a reply while it is made, and afterwards. */
 export function createWatch(parts: { messages: Pick<Messages, 'find'>; events: EventLog }) {
   const { messages, events } = parts
+  const waiting = new Set<() => void>()
 
   /**
    * Whether there are, or will be, events of the reply behind `after`. Rejects where it is no reply of the
@@ -26,7 +27,7 @@ export function createWatch(parts: { messages: Pick<Messages, 'find'>; events: E
     )
   }
 
-  /** The message as it is when its reply has ended, but after `waitMs`, or when `signal` aborts, at the latest. */
+  /** The message as it is when its reply has ended; at the latest after `waitMs`, when `signal` aborts or the server stops. */
   async function waitForEnd(
     ownerId: string,
     id: string,
@@ -36,6 +37,7 @@ export function createWatch(parts: { messages: Pick<Messages, 'find'>; events: E
     const limit = new AbortController()
     const expire = () => limit.abort()
     const timer = setTimeout(expire, waitMs)
+    waiting.add(expire)
     signal.addEventListener('abort', expire, { once: true })
     try {
       for await (const batch of events.follow(id, 0, limit.signal)) {
@@ -43,10 +45,16 @@ export function createWatch(parts: { messages: Pick<Messages, 'find'>; events: E
       }
     } finally {
       clearTimeout(timer)
+      waiting.delete(expire)
       signal.removeEventListener('abort', expire)
     }
     return messages.find(ownerId, id)
   }
 
-  return { follow, waitForEnd, events: events.follow }
+  /** Lets everyone who waits have the reply as it is: nobody here goes on with it. */
+  function endWaiting() {
+    for (const expire of waiting) expire()
+  }
+
+  return { follow, waitForEnd, events: events.follow, endWaiting }
 }

@@ -43,6 +43,10 @@ export async function startServer(
   const client = createClient(() => app.url, env['API_KEY'])
   return {
     ...client,
+    // It has another address after a restart.
+    get url() {
+      return client.url
+    },
     databasePath,
     async stop() {
       await app.stop()

@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startServer, type TestServer } from '../support/server.ts'
+import { fallsSilentAfter, hangs, startUpstream, type Upstream } from '../support/upstream.ts'
+
+let upstream: Upstream
+let server: TestServer
+
+beforeAll(async () => {
+  upstream = await startUpstream()
+  server = await startServer({ OPENAI_BASE_URL: upstream.url, MAX_RUNNING_PER_PROVIDER: '1' })
+})
+afterAll(async () => {
+  await server.stop()
+  await upstream.stop()
+})
+
+let models = 0
+
+/** A reply that is being made, with a reader who has seen its first word. */
+async function running() {
+  const model = `runs-${(models += 1)}`
+  upstream.behaves(model, fallsSilentAfter(['Once ']))
+  const id = await server.begin({ model: `openai/${model}` })
+  const { reply } = (await server.post(`/v1/interactions/${id}/messages`, { content: 'Tell me' })).body
+  const { events } = await server.open(`/v1/messages/${reply.id}/events`)
+  for (const type of ['reply.started', 'text.delta']) {
+    expect((await events.next()).value).toMatchObject({ type })
+  }
+  return { id, reply, events, request: await upstream.asked(model) }
+}
+
+describe.each([
+  ['the reply', (id: string, replyId: string) => [`/v1/messages/${replyId}`, id]],
+  ['its interaction', (id: string) => [`/v1/interactions/${id}`, id]],
+])('deleting %s while it is made', (_, pathOf) => {
+  test('closes the call to the provider, ends its readers, and gives its place away', async () => {
+    const { id, reply, events, request } = await running()
+    const [path = ''] = pathOf(id, reply.id)
+    expect((await server.request('DELETE', path)).status).toBe(204)
+
+    await request.closed
+    expect(await Array.fromAsync(events)).toEqual([])
+    expect((await server.get(`/v1/messages/${reply.id}/events`)).status).toBe(404)
+    const next = await server.say(await server.begin({ model: 'openai/talks' }), 'Hello')
+    expect(next.reply.status).toBe('completed')
+  })
+})
+
+test('deleting a reply that waits for its turn keeps it from ever being asked for', async () => {
+  upstream.behaves('waits', hangs())
+  upstream.behaves('never', hangs())
+  const id = await server.begin({ model: 'openai/waits' })
+  const path = `/v1/interactions/${id}/messages`
+  await server.post(path, { content: 'One' })
+  const { reply } = (await server.post(path, { content: 'Two', model: 'openai/never' })).body
+  const { request } = { request: await upstream.asked('waits') }
+
+  await server.request('DELETE', `/v1/messages/${reply.id}`)
+  const [first] = (await server.get(path)).body.data.filter(({ role }: { role: string }) => role === 'AI')
+  await server.request('DELETE', `/v1/messages/${first.id}`)
+  await request.closed
+  const next = await server.say(id, 'Three', { model: 'openai/talks' })
+  expect(next.reply).toMatchObject({ status: 'completed', position: 6 })
+  expect(upstream.requests.filter(({ model }) => model === 'never')).toEqual([])
+})
