@@ -68,10 +68,9 @@ export function createRunner(parts: {
   ): Promise<Answer> {
     try {
       // Whoever had it before ended without a word; if that was its doing, it must not happen for ever.
-      // `crashes` counts up to the attempt before.
-      const crashes = reply.crashes + (reply.status === 'in_progress' ? 1 : 0)
-      if (crashes >= limits.maxCrashes) {
-        throw new ProviderFailure('crashed', `${crashes} attempts ended with their process`)
+      // That attempt is not among its crashes yet.
+      if (reply.status === 'in_progress' && reply.crashes + 1 >= limits.maxCrashes) {
+        throw new ProviderFailure('crashed', `${reply.crashes + 1} attempts ended with their process`)
       }
       const resolved = models.resolve(reply.model)
       const call = await prepare(reply, resolved)

@@ -6,7 +6,7 @@ import { createReaders } from './readers.ts'
 import { createWitness } from './witness.ts'
 
 /** Enough to keep two cores busy, and every interaction shared by several posters. */
-const usual: PostersOptions = { posters: 6, interactions: 8, postsEach: 20, maxReaders: 24, maxPauseMs: 40 }
+const usual: PostersOptions = { posters: 6, interactions: 8, postsEach: 20, maxReaders: 24, maxPauseMs: 20 }
 
 /** Clients that post and clients that read, all at once, through whatever happens to the server. */
 export function startLoad(server: ServerProcess, random: Random, options: Partial<PostersOptions> = {}) {
