@@ -33,6 +33,9 @@ import { createReplies, type Replies } from './replies/replies.ts'
 import { replyRoutes } from './replies/routes.ts'
 import { openSqliteStorage } from './storage/sqlite.ts'
 
+/** What answers to requests under way may take once nothing else is, when it stops. */
+const lastAnswersMs = 1_000
+
 export interface App {
   /** Where it listens. */
   url: string
@@ -123,7 +126,10 @@ export async function startApp(
       hangUp()
       const closed = server.close()
       await replies.stop(config.stopGraceMs)
+      // Who has not finished asking by now would be waited for until its request times out.
+      const late = setTimeout(() => server.server.closeAllConnections(), lastAnswersMs)
       await closed
+      clearTimeout(late)
       http.close()
       await storage.close()
     },

@@ -41,7 +41,13 @@ async function greet({ url, models }: App, config: Config, log: Log): Promise<vo
 /** SIGTERM and SIGINT end it with grace; so does what nobody caught, because its state can't be trusted. */
 function endWithGrace(app: App, config: Config, log: Log): void {
   const spareMs = 5_000
-  closeWithGrace({ delay: config.stopGraceMs + spareMs, logger: false }, async ({ signal, err }) => {
+  const options = {
+    delay: config.stopGraceMs + spareMs,
+    logger: false as const,
+    onSecondSignal: (signal: string) => log.warn({ signal }, 'told to stop again, ending at once'),
+    onTimeout: (ms: number) => log.error({ ms }, 'not stopped in time, ending'),
+  }
+  closeWithGrace(options, async ({ signal, err }) => {
     if (err) log.fatal({ err }, 'unexpected error, stopping')
     else log.info({ signal }, 'stopping')
     await app.stop()

@@ -1,4 +1,5 @@
 import type { ServerProcess } from '../process.ts'
+import { until } from '../until.ts'
 import { audit, type Audit } from './audit.ts'
 import { type PostersOptions, startPosters } from './posters.ts'
 import type { Random } from './random.ts'
@@ -15,6 +16,12 @@ export function startLoad(server: ServerProcess, random: Random, options: Partia
   const posters = startPosters(server, witness, readers, random, { ...usual, ...options })
   return {
     witness,
+    /** Resolves when so many more posts have been accepted. */
+    async accepts(more: number) {
+      const accepted = () => witness.attempted.filter(({ outcome }) => outcome === 'accepted').length
+      const goal = accepted() + more
+      await until(`${more} more posts accepted`, () => accepted() >= goal, 15_000)
+    },
     /** Posts no more, gives every answer `withinMs` to come to its end, and says what was found. */
     async finish(withinMs = 15_000): Promise<Audit> {
       await posters.stop()

@@ -1,0 +1,109 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { EventReader } from '../support/client.ts'
+import { type ServerProcess, spawnServer } from '../support/process.ts'
+import { fallsSilentAfter, says, startUpstream, type Upstream } from '../support/upstream.ts'
+
+let upstream: Upstream
+let server: ServerProcess
+
+beforeEach(async () => {
+  upstream = await startUpstream()
+})
+
+afterEach(async () => {
+  await server.remove()
+  await upstream.stop()
+})
+
+async function spawn(env: Record<string, string>) {
+  server = await spawnServer({ OPENAI_BASE_URL: upstream.url, DEFAULT_MODEL: 'openai/model', ...env })
+}
+
+/** Asks, and resolves when the first token of the answer has come. */
+async function ask() {
+  const id = await server.begin()
+  const { body } = await server.post(`/v1/interactions/${id}/messages`, { content: 'Hello' })
+  const path = `/v1/messages/${body.reply.id}`
+  const reader = await server.open(`${path}/events`)
+  await seen(reader, 'text.delta')
+  return { path, reader }
+}
+
+async function seen({ events }: EventReader, type: string) {
+  for (;;) {
+    const { value, done } = await events.next()
+    if (done) throw new Error(`the stream ended without ${type}`)
+    if (value.type === type) return value
+  }
+}
+
+/** The reply, once it has ended. */
+async function ended(path: string) {
+  await server.events(`${path}/events`)
+  return (await server.get(path)).body
+}
+
+const well = { code: 0, signal: null }
+
+describe('a server that is told to stop', () => {
+  test('gives an answer in the making its time to be finished', async () => {
+    upstream.behaves('model', says(['One ', 'two ', 'three'], { pauseMs: 100 }))
+    await spawn({ STOP_GRACE_MS: '10000' })
+    const { path } = await ask()
+    expect(await server.end('SIGTERM')).toEqual(well)
+    await server.start()
+    expect((await server.get(path)).body).toMatchObject({
+      status: 'completed',
+      text: 'One two three',
+      attempt: 1,
+    })
+  })
+
+  test('leaves an answer that takes longer to its next start', async () => {
+    upstream.behaves('model', fallsSilentAfter(['One ']), says(['One ', 'two']))
+    await spawn({ STOP_GRACE_MS: '50' })
+    const { path } = await ask()
+    expect(await server.end('SIGINT')).toEqual(well)
+    await server.start()
+    expect(await ended(path)).toMatchObject({ status: 'completed', text: 'One two', attempt: 2 })
+  })
+
+  test('tells readers when to come back', async () => {
+    upstream.behaves('model', fallsSilentAfter(['One ']))
+    await spawn({ STOP_GRACE_MS: '0' })
+    const { path, reader } = await ask()
+    const raw = await fetch(`${server.url}${path}/events`)
+    await server.end('SIGTERM')
+    expect((await seen(reader, 'stream.closing')).data).toEqual({ reconnect_ms: 500 })
+    expect(await raw.text()).toMatch(/\n\nretry: 500\nevent: stream\.closing\n/)
+  })
+
+  test('does not wait for clients that hold a connection, or never finish their request', async () => {
+    upstream.behaves('model', fallsSilentAfter(['One ']))
+    await spawn({ STOP_GRACE_MS: '0' })
+    await ask()
+    const { hostname, port } = new URL(server.url)
+    const idle = connect(Number(port), hostname)
+    const unfinished = connect(Number(port), hostname)
+    await Promise.all([once(idle, 'connect'), once(unfinished, 'connect')])
+    unfinished.write('POST /v1/interactions HTTP/1.1\r\nhost: localhost\r\n')
+    unfinished.write('content-type: application/json\r\ncontent-length: 100\r\n\r\n{"title"')
+    await server.get('/healthz')
+    expect(await server.end('SIGTERM')).toEqual(well)
+    idle.destroy()
+    unfinished.destroy()
+  })
+
+  test('a second time ends at once, and takes the answer up again at its next start', async () => {
+    upstream.behaves('model', fallsSilentAfter(['One ']), says(['One ', 'two']))
+    await spawn({ STOP_GRACE_MS: '3600000' })
+    const { path, reader } = await ask()
+    server.send('SIGTERM')
+    await seen(reader, 'stream.closing')
+    expect(await server.end('SIGTERM')).toEqual({ code: 1, signal: null })
+    await server.start()
+    expect(await ended(path)).toMatchObject({ status: 'completed', text: 'One two', attempt: 2 })
+  })
+})
