@@ -36,7 +36,8 @@ const retryable = new Set<ReplyErrorCode>([
 export function explainFailure(error: unknown): ProviderFailure {
   if (error instanceof ProviderFailure) return error
   if (APICallError.isInstance(error)) return explainApiCall(error)
-  if (isMalformed(error)) return new ProviderFailure('provider_malformed', error.message, { cause: error })
+  // Its message holds what was said.
+  if (isMalformed(error)) return new ProviderFailure('provider_malformed', error.name, { cause: error })
   const reported = reportedError(error)
   if (reported) return reported
   const detail = error instanceof Error ? describeChain(error) : typeof error

@@ -159,5 +159,8 @@ function parseChunk(data: string): Chunk {
   } catch {
     // Falls through: what it was is said below.
   }
-  throw new ProviderFailure('provider_malformed', `an event that is no JSON object: ${data.slice(0, 200)}`)
+  throw new ProviderFailure(
+    'provider_malformed',
+    `an event of ${data.length} characters that is no JSON object`,
+  )
 }
