@@ -1,6 +1,6 @@
 import { StartupError } from './errors.ts'
 import { z } from 'zod'
-import { address, choice, json, list, type Setting, sqlitePath, text, url, whole } from './settings.ts'
+import { address, choice, json, key, list, type Setting, sqlitePath, text, url, whole } from './settings.ts'
 
 const endpointSchema = z.strictObject({
   base_url: z.url({ protocol: /^https?$/ }),
@@ -31,8 +31,7 @@ const settings = {
     about: 'Where everything is kept: sqlite:<path of a file>.',
   }),
 
-  apiKey: text('API_KEY', {
-    secret: true,
+  apiKey: key('API_KEY', {
     minLength: 16,
     about: 'The bearer key that every request must carry (at least 16 characters). Unset: no authentication.',
   }),

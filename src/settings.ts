@@ -20,19 +20,19 @@ interface About<Value> {
 }
 
 /** A text; undefined where it is unset and has no default. */
-export function text(
-  variable: string,
-  options: About<string> & { minLength?: number } & { default: string },
-): Setting<string>
-export function text(
-  variable: string,
-  options: About<string> & { minLength?: number },
-): Setting<string | undefined>
-export function text(variable: string, options: About<string> & { minLength?: number }) {
-  const { minLength = 0 } = options
-  return setting(variable, options, (given) => {
-    if (given.length >= minLength) return given
-    throw new Error(`${variable} must have at least ${minLength} characters`)
+export function text(variable: string, options: About<string> & { default: string }): Setting<string>
+export function text(variable: string, options: About<string>): Setting<string | undefined>
+export function text(variable: string, options: About<string>) {
+  return setting(variable, options, (given) => given)
+}
+
+/** A secret that clients send in a header. */
+export function key(variable: string, options: About<string> & { minLength: number }) {
+  const { minLength } = options
+  return setting(variable, { ...options, secret: true }, (given) => {
+    if (given.length < minLength) throw new Error(`${variable} must have at least ${minLength} characters`)
+    if (/^[!-~]+$/.test(given)) return given
+    throw new Error(`${variable} must be of letters, digits and signs of ASCII, without spaces`)
   })
 }
 
