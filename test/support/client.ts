@@ -65,7 +65,7 @@ export function createClient(url: () => string, apiKey?: string): Client {
     return {
       status: response.status,
       headers: response.headers,
-      body: isJson ? JSON.parse(text) : text,
+      body: isJson && text !== '' ? JSON.parse(text) : text,
     }
   }
 
