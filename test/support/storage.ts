@@ -53,3 +53,36 @@ export function interactionRow(id = newId()) {
     updated_at: 1,
   }
 }
+
+/** A reply as rows, taken by its first attempt, in an interaction of its own; the number of its log. */
+export function insertReply(storage: Storage, id: string): Promise<number> {
+  return storage.write(async (tx) => {
+    const interaction = interactionRow()
+    const times = { created_at: 1, updated_at: 1 }
+    await tx.insertInto('interactions').values(interaction).execute()
+    const message = { id, interaction_id: interaction.id, position: 1, ...times }
+    const empty = { role: 'AI', content_json: '[]', metadata_json: '{}', tokens: 0 }
+    await tx
+      .insertInto('messages')
+      .values({ ...message, ...empty })
+      .execute()
+    const tries = { attempt: 1, crashes: 0, failures: 0, throttles: 0 }
+    const { log } = await tx
+      .insertInto('replies')
+      .values({ ...message, ...tries, status: 'in_progress', model: 'builtin/eliza' })
+      .returning('log')
+      .executeTakeFirstOrThrow()
+    return log
+  })
+}
+
+/** What a next attempt does to a reply: whoever wrote it may write no more. */
+export async function takeOver(storage: Storage, id: string): Promise<void> {
+  await storage.write((tx) =>
+    tx
+      .updateTable('replies')
+      .set(({ eb }) => ({ attempt: eb('attempt', '+', 1) }))
+      .where('id', '=', id)
+      .execute(),
+  )
+}
