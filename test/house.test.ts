@@ -14,7 +14,7 @@ const floors = [
   ['openai', 'original'],
 ]
 /** They know everyone: that is what they are for. */
-const wiring = new Set(['main.ts', 'start.ts', 'app.ts'])
+const wiring = new Set(['main.js', 'start.ts', 'app.ts'])
 
 const sources = readSources()
 const rooms = sources.filter(({ path }) => !wiring.has(path))
@@ -74,8 +74,8 @@ describe('the house', () => {
     expect(elsewhere.map(({ path }) => path)).toEqual([])
   })
 
-  test('only main.ts touches the environment, and only providers know vendors', () => {
-    const readers = sources.filter(({ path, text }) => path !== 'main.ts' && text.includes('process.env'))
+  test('only main.js touches the environment, and only providers know vendors', () => {
+    const readers = sources.filter(({ path, text }) => path !== 'main.js' && text.includes('process.env'))
     expect(readers.map(({ path }) => path)).toEqual([])
     const knowing = rooms.filter(
       ({ room, packages }) =>
@@ -96,14 +96,14 @@ describe('the house', () => {
     return expect(describeSettings()).toMatchFileSnapshot('../.env.example')
   })
 
-  test('every module of src is reached from main.ts', () => {
+  test('every module of src is reached from main.js', () => {
     const reached = new Set<string>()
     const visit = (path: string) => {
       if (reached.has(path)) return
       reached.add(path)
       for (const target of sources.find((file) => file.path === path)?.imports ?? []) visit(target)
     }
-    visit('main.ts')
+    visit('main.js')
     expect(sources.map(({ path }) => path).filter((path) => !reached.has(path))).toEqual([])
   })
 

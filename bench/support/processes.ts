@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { spawnServer } from '../../test/support/process.ts'
 
 export interface Running {
   url: string
@@ -14,40 +15,27 @@ const here = new URL('.', import.meta.url).pathname
 export async function startHelper(name: string, env: Record<string, string> = {}): Promise<Running> {
   const child = fork(`${here}${name}.ts`, { env: { ...process.env, ...env } })
   const [port] = (await once(child, 'message')) as [number]
-  return running(child, `http://127.0.0.1:${port}`)
+  return { url: `http://127.0.0.1:${port}`, pid: child.pid ?? 0, stop: () => stop(child) }
 }
 
-/** Starts the server as a user would, on data of its own. */
-export async function startParley(env: Record<string, string>): Promise<Running> {
-  const port = String(20_000 + Math.floor(Math.random() * 20_000))
-  const child = fork(`${here}../../src/main.ts`, {
-    env: { ...process.env, DETECT: 'off', LOG_LEVEL: 'warn', PORT: port, ...env },
-  })
-  const url = `http://127.0.0.1:${port}`
-  for (;;) {
-    const isUp = await fetch(`${url}/readyz`).then(
-      ({ ok }) => ok,
-      () => false,
-    )
-    if (isUp) return running(child, url)
-    if (child.exitCode !== null) throw new Error('the server did not start')
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
-
-function running(child: ChildProcess, url: string): Running {
+/** Starts the server as a user would, on data of its own where `env` names none. */
+export async function startParley(env: Record<string, string>, nodeOptions: string[] = []): Promise<Running> {
+  const server = await spawnServer({ STOP_GRACE_MS: '0', ...env }, nodeOptions)
   return {
-    url,
-    pid: child.pid ?? 0,
+    url: server.url,
+    pid: server.pid,
     async stop() {
-      if (child.exitCode !== null) return
-      const ended = once(child, 'exit')
-      child.kill('SIGTERM')
-      const late = setTimeout(() => child.kill('SIGKILL'), 10_000)
-      await ended
-      clearTimeout(late)
+      await server.end('SIGTERM')
+      await server.remove()
     },
   }
+}
+
+async function stop(child: ChildProcess) {
+  if (child.exitCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  await ended
 }
 
 /** CPU time of a process so far, user and system, in milliseconds. */

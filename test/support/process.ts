@@ -28,7 +28,7 @@ export interface ServerProcess extends Client {
   remove(): Promise<void>
 }
 
-const main = new URL('../../src/main.ts', import.meta.url).pathname
+const main = new URL('../../src/main.js', import.meta.url).pathname
 /** Of pino. */
 const errorLevel = 50
 

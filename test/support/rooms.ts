@@ -15,7 +15,7 @@ const root = new URL('../../src', import.meta.url).pathname
 /** Every file of `src`. */
 export function readSources(): SourceFile[] {
   return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .filter((path) => path.endsWith('.ts'))
+    .filter((path) => /\.(ts|js)$/.test(path))
     .map((path) => {
       const text = readFileSync(join(root, path), 'utf8')
       const specifiers = [...text.matchAll(/(?:from|import\()\s*'([^']+)'/g)].map(([, found]) => found ?? '')
