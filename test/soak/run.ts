@@ -1,7 +1,14 @@
 import { soakKills } from './kills.ts'
+import { soakMemory } from './memory.ts'
 
-const [what = 'kills', count] = process.argv.slice(2)
-const soaks = new Map([['kills', soakKills]])
-const soak = soaks.get(what)
-if (!soak) throw new Error(`npm run soak -- ${[...soaks.keys()].join(' | ')} [<count>]`)
-process.exitCode = (await soak(count === undefined ? undefined : Number(count))) ? 0 : 1
+// npm run soak [-- <kills | memory> [<count>]]: the long tests, too long for `npm test`.
+
+const [name = 'kills', count] = process.argv.slice(2)
+const soaks = new Map([
+  ['kills', soakKills],
+  ['memory', soakMemory],
+])
+const soak = soaks.get(name)
+if (!soak) throw new Error(`there is no soak "${name}", only ${[...soaks.keys()].join(' and ')}`)
+const isWell = await soak(count === undefined ? undefined : Number(count))
+process.exit(isWell ? 0 : 1)
