@@ -40,7 +40,7 @@ export function explainFailure(error: unknown): ProviderFailure {
   if (isMalformed(error)) return new ProviderFailure('provider_malformed', error.name, { cause: error })
   const reported = reportedError(error)
   if (reported) return reported
-  const detail = error instanceof Error ? describeChain(error) : typeof error
+  const detail = error instanceof Error ? describeChain(error) : String(error).slice(0, 2_000)
   return new ProviderFailure('provider_unavailable', detail, { cause: error })
 }
 
@@ -54,20 +54,25 @@ function isMalformed(error: unknown): error is Error {
 
 function explainApiCall(error: APICallError): ProviderFailure {
   const { statusCode, responseHeaders = {}, responseBody = '' } = error
-  const detail = `${statusCode ?? 'no status'} ${error.message} ${responseBody.slice(0, 2_000)}`.trim()
+  const summary = `${statusCode ?? 'no status'} ${error.message}`
   if (statusCode === undefined || (statusCode >= 200 && statusCode < 300)) {
     const code = isMalformed(error.cause) ? 'provider_malformed' : 'provider_unavailable'
-    return new ProviderFailure(code, detail, { cause: error })
+    // Its body holds what was said.
+    return new ProviderFailure(code, summary, { cause: error })
   }
+  const detail = `${summary} ${responseBody.slice(0, 2_000)}`.trim()
   return new ProviderFailure(codeOfStatus(statusCode, responseBody), detail, {
     retryAfterMs: retryAfterMs(responseHeaders),
     cause: error,
   })
 }
 
+/** Request timeout, conflict, and what Bedrock says where the model itself failed. */
+const isPassing = new Set([408, 409, 424])
+
 function codeOfStatus(status: number, body: string): ReplyErrorCode {
   if (status === 429) return /insufficient_quota/.test(body) ? 'provider_rejected' : 'provider_rate_limited'
-  if (status >= 500 || status === 408 || status === 409) return 'provider_unavailable'
+  if (status >= 500 || isPassing.has(status)) return 'provider_unavailable'
   if (status === 401 || status === 403) return 'provider_unauthorized'
   return codeOfText(body) ?? (status === 404 ? 'model_not_found' : 'provider_rejected')
 }
@@ -80,12 +85,15 @@ function codeOfText(text: string): ReplyErrorCode | undefined {
   return undefined
 }
 
-/** An error object that came in the stream: OpenAI's `{message, type, code}`, or g4f's `{message}`. */
+/**
+ * An error object that came in the stream: OpenAI's `{message, type, code}`, g4f's `{message}`, or what the
+ * vendors' packages make of theirs, with a `statusCode`.
+ */
 function reportedError(error: unknown): ProviderFailure | undefined {
   if (typeof error !== 'object' || error === null || error instanceof Error) return undefined
-  const { code, type, status } = error as { code?: unknown; type?: unknown; status?: unknown }
+  const { code, type, status, statusCode } = error as Record<string, unknown>
   const detail = JSON.stringify(error).slice(0, 2_000)
-  const said = Number(status ?? code)
+  const said = Number(statusCode ?? status ?? code)
   if (said >= 400 && said < 600) return new ProviderFailure(codeOfStatus(said, detail), detail)
   if (/rate_limit/.test(`${String(type)} ${String(code)}`)) {
     return new ProviderFailure('provider_rate_limited', detail)
