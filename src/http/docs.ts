@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import { tidyOpenapi } from './tidy-openapi.ts'
 
 /** `/docs` and `/openapi.json`, made of the routes' own schemas. Register it before the routes. */
 export async function registerDocs(app: FastifyInstance, version: string): Promise<void> {
@@ -27,7 +28,7 @@ export async function registerDocs(app: FastifyInstance, version: string): Promi
       security: [{ bearer: [] }, {}],
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => tidyOpenapi(jsonSchemaTransformObject(document)),
   })
   app.get('/openapi.json', { schema: { hide: true }, config: { isPublic: true } }, async () => app.swagger())
   await app.register(async (scope) => {

@@ -12,4 +12,5 @@ export function wholeNumber(min: number, max: number) {
     .regex(/^\d{1,15}$/, { error: 'must be a whole number' })
     .transform(Number)
     .pipe(z.int().min(min).max(max))
+    .meta({ type: 'integer', minimum: min, maximum: max, pattern: undefined })
 }

@@ -22,12 +22,12 @@ export function answerUnknownPaths(app: FastifyInstance, paths: Paths): void {
     if (methods.length === 0 && paths.methodsOf(other).length > 0 && !other.startsWith('//')) {
       return reply.redirect(query === undefined ? other : `${other}?${query}`, 307)
     }
-    const error =
-      methods.length > 0
-        ? new ParleyError('method_not_allowed', 'Method Not Allowed')
-        : new ParleyError('not_found', 'Not Found')
-    if (methods.length > 0) void reply.header('allow', methods.join(', '))
-    return sendInShapeOf(path, reply, error)
+    // A folder has its method also for files that it does not have.
+    if (methods.length === 0 || methods.includes(request.method)) {
+      return sendInShapeOf(path, reply, new ParleyError('not_found', 'Not Found'))
+    }
+    void reply.header('allow', methods.join(', '))
+    return sendInShapeOf(path, reply, new ParleyError('method_not_allowed', 'Method Not Allowed'))
   }
 }
 

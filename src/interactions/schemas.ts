@@ -9,7 +9,7 @@ export const roleSchema = z.enum(roles).meta({ id: 'Role', description: 'Who spe
 export const metadataSchema = z
   .record(plainText({ min: 1, max: 64 }), plainText({ max: 512 }))
   .refine((metadata) => Object.keys(metadata).length <= 16, { error: 'may have at most 16 keys' })
-  .meta({ description: "Up to 16 pairs of the client's own." })
+  .meta({ description: "Up to 16 pairs of the client's own.", maxProperties: 16 })
 
 const modelName = plainText({ min: 1, max: 256 }).meta({
   description: 'A model as `provider/model`; see `GET /v1/models`.',

@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { nobody } from '../support/patterns.ts'
+import { createSchemaCheck, type OpenApi, type Operation, operationsOf, resolve } from '../support/openapi.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+
+let parley: TestServer
+let openapi: OpenApi
+let operations: Operation[]
+beforeAll(async () => {
+  parley = await startServer()
+  openapi = (await parley.get('/openapi.json')).body
+  operations = operationsOf(openapi)
+})
+afterAll(() => parley.stop())
+
+const nameOf = ({ method, path }: Operation) => `${method} ${path}`
+
+/** Every object within `value`. */
+function* objectsIn(value: unknown): Generator<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return
+  if (!Array.isArray(value)) yield value as Record<string, unknown>
+  for (const inner of Object.values(value)) yield* objectsIn(inner)
+}
+
+describe('the reference', () => {
+  test('is an OpenAPI 3.1 document', () => {
+    expect(openapi.openapi).toMatch(/^3\.1\.\d$/)
+    expect(openapi.info).toMatchObject({ title: 'Parley', version: expect.any(String) })
+    const known = ['openapi', 'info', 'servers', 'paths', 'components', 'security', 'tags']
+    expect(Object.keys(openapi).filter((key) => !known.includes(key))).toEqual([])
+    expect(new Set(openapi.tags.map(({ name }) => name)).size).toBe(openapi.tags.length)
+  })
+
+  test('has every route of both doors', () => {
+    expect(operations.map(nameOf).toSorted()).toEqual([
+      'DELETE /v1/interactions/{id}',
+      'DELETE /v1/messages/{id}',
+      'GET /healthz',
+      'GET /interactions/',
+      'GET /interactions/{id}/messages/',
+      'GET /readyz',
+      'GET /v1/interactions',
+      'GET /v1/interactions/{id}',
+      'GET /v1/interactions/{id}/messages',
+      'GET /v1/messages/{id}',
+      'GET /v1/messages/{id}/events',
+      'GET /v1/models',
+      'PATCH /v1/interactions/{id}',
+      'PATCH /v1/messages/{id}',
+      'POST /interactions/',
+      'POST /interactions/{id}/messages/',
+      'POST /v1/interactions',
+      'POST /v1/interactions/{id}/messages',
+    ])
+  })
+
+  test('has all the methods that the server answers to, and no other', async () => {
+    for (const path of Object.keys(openapi.paths)) {
+      const { headers } = await parley.request('PROPFIND', path.replace('{id}', nobody))
+      const answered = headers
+        .get('allow')
+        ?.split(', ')
+        .filter((method) => method !== 'HEAD')
+      const described = operations.filter((operation) => operation.path === path).map(({ method }) => method)
+      expect(answered?.toSorted(), path).toEqual(described.toSorted())
+    }
+  })
+
+  test('says of every operation what it does and under which heading it stands', () => {
+    const headings = openapi.tags.map(({ name }) => name)
+    for (const operation of operations) {
+      expect(operation.summary, nameOf(operation)).toMatch(/\w{3}/)
+      expect(headings, nameOf(operation)).toContain(operation.tags?.[0])
+    }
+  })
+
+  test('describes the parameters of each path, and each parameter once', () => {
+    for (const operation of operations) {
+      const { path, parameters = [] } = operation
+      const inPath = parameters.filter((parameter) => parameter.in === 'path')
+      const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name)
+      expect(
+        inPath.map(({ name }) => name),
+        nameOf(operation),
+      ).toEqual(named)
+      expect(
+        inPath.every(({ required }) => required),
+        nameOf(operation),
+      ).toBe(true)
+      const all = parameters.map((parameter) => `${parameter.in} ${parameter.name}`)
+      expect(new Set(all).size, nameOf(operation)).toBe(all.length)
+    }
+  })
+
+  test('describes every answer', () => {
+    for (const operation of operations) {
+      for (const [status, answer] of Object.entries(operation.responses)) {
+        expect(status).toMatch(/^[2-5]\d\d$/)
+        expect(answer.description, `${nameOf(operation)} ${status}`).toMatch(/\w{2}/)
+        expect(answer.description).not.toBe('Default Response')
+        if (status !== '204') expect(Object.keys(answer.content ?? {}), nameOf(operation)).not.toEqual([])
+      }
+    }
+  })
+
+  test('lists for every operation what it can be refused with', () => {
+    for (const operation of operations) {
+      const statuses = Object.keys(operation.responses).map(Number)
+      const expected = [400, 421, 431, 500]
+      if (operation.tags?.[0] !== 'Health') expected.push(401, 422, 503)
+      if (operation.path.includes('{id}')) expected.push(404)
+      if (operation.requestBody) expected.push(413, 415, 507)
+      if (nameOf(operation) === 'PATCH /v1/messages/{id}') expected.push(409)
+      if (operation.path.endsWith('/events')) expected.push(410)
+      expect(statuses, nameOf(operation)).toEqual(expect.arrayContaining(expected))
+    }
+  })
+
+  test('gives problems under /v1, and the shape of then in the original API', () => {
+    for (const operation of operations) {
+      const type = operation.path.startsWith('/interactions')
+        ? 'application/json'
+        : 'application/problem+json'
+      for (const [status, { content }] of Object.entries(operation.responses)) {
+        if (Number(status) >= 400) expect(Object.keys(content ?? {}), nameOf(operation)).toEqual([type])
+      }
+    }
+  })
+
+  test('says where a key is needed', () => {
+    expect(Object.keys(openapi.components.securitySchemes)).toEqual(['bearer'])
+    expect(openapi.security).toContainEqual({ bearer: [] })
+    const open = operations.filter(({ security }) => security?.length === 0)
+    expect(open.map(({ path }) => path)).toEqual(['/healthz', '/readyz'])
+  })
+
+  test('has only schemas that are valid, lead somewhere and are used', () => {
+    const checkSchema = createSchemaCheck()
+    for (const [name, schema] of Object.entries(openapi.components.schemas)) {
+      expect(checkSchema(schema), name).toBeUndefined()
+    }
+    for (const media of objectsIn(openapi.paths)) {
+      if (media['schema'] !== undefined) expect(checkSchema(media['schema'])).toBeUndefined()
+    }
+    const references = [...objectsIn(openapi)].filter((each) => typeof each['$ref'] === 'string')
+    for (const reference of references) resolve(openapi, reference)
+    const used = new Set(references.map((reference) => String(reference['$ref']).split('/').at(-1)))
+    expect(Object.keys(openapi.components.schemas).filter((name) => !used.has(name))).toEqual([])
+  })
+
+  test('says which bodies may be left out', () => {
+    const bodies = operations.filter(({ requestBody }) => requestBody)
+    const optional = bodies.filter(({ requestBody }) => requestBody?.required !== true)
+    expect(optional.map(nameOf)).toEqual(['POST /v1/interactions'])
+  })
+})
