@@ -38,9 +38,10 @@ export async function startUpstream(): Promise<Upstream> {
 
   const server = createServer(async (request, response) => {
     if (request.method === 'GET') return listModels(response, [...behaviours.keys()])
-    const body = JSON.parse(await textOf(request)) as UpstreamRequest['body'] & { model: string }
+    const body = JSON.parse(await textOf(request)) as UpstreamRequest['body'] & { model?: string }
+    const model = body.model ?? modelIn(request.url ?? '')
     const asked: UpstreamRequest = {
-      model: body.model,
+      model,
       body,
       headers: request.headers,
       path: request.url ?? '',
@@ -49,7 +50,7 @@ export async function startUpstream(): Promise<Upstream> {
     }
     requests.push(asked)
     arrivals.emit('request')
-    const queue = behaviours.get(body.model) ?? []
+    const queue = behaviours.get(model) ?? []
     const behaviour = (queue.length > 1 ? queue.shift() : queue[0]) ?? echoes()
     await behaviour(response, asked)
   })
@@ -81,6 +82,11 @@ export async function startUpstream(): Promise<Upstream> {
 function listModels(response: ServerResponse, models: string[]) {
   response.setHeader('content-type', 'application/json')
   response.end(JSON.stringify({ object: 'list', data: models.map((id) => ({ id, object: 'model' })) }))
+}
+
+/** Google and Bedrock have the model in the path. */
+function modelIn(path: string) {
+  return decodeURIComponent(/\/models?\/([^/:]+)/.exec(path)?.[1] ?? '')
 }
 
 async function textOf(request: IncomingMessage) {
