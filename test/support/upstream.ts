@@ -29,15 +29,18 @@ export interface Upstream {
 
 /**
  * A model provider that speaks OpenAI's wire, faults included. A model that was told nothing answers
- * `You said: <the last message>`.
+ * `You said: <the last message>`. One that lists no models leaves who asks for them waiting.
  */
-export async function startUpstream(): Promise<Upstream> {
+export async function startUpstream({ listsModels = true } = {}): Promise<Upstream> {
   const behaviours = new Map<string, Behaviour[]>()
   const requests: UpstreamRequest[] = []
   const arrivals = new EventEmitter()
 
   const server = createServer(async (request, response) => {
-    if (request.method === 'GET') return listModels(response, [...behaviours.keys()])
+    if (request.method === 'GET') {
+      if (listsModels) listModels(response, [...behaviours.keys()])
+      return
+    }
     const body = JSON.parse(await textOf(request)) as UpstreamRequest['body'] & { model?: string }
     const model = body.model ?? modelIn(request.url ?? '')
     const asked: UpstreamRequest = {
