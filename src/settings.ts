@@ -95,7 +95,8 @@ export function address(variable: string, options: About<string> & { default: st
 export function sqlitePath(variable: string, options: About<string> & { default: string }): Setting<string> {
   return setting(variable, options, (given) => {
     const [, path] = /^sqlite:(?:\/\/)?(.+)$/.exec(given) ?? []
-    if (path) return path
+    // What SQLite reads as something else than the path of a file: each connection would have its own database.
+    if (path && path !== ':memory:' && !path.startsWith('file:')) return path
     throw new Error(`${variable} must be sqlite:<path of a file>, such as ${options.example}`)
   }) as Setting<string>
 }
