@@ -9,6 +9,9 @@ const migrations: Record<string, Migration> = {
   '0001-interactions-messages-replies-events': m0001,
 }
 
+/** Has the name of each migration that was applied: a database without it is not ours. */
+export const migrationTable = 'schema_migrations'
+
 /**
  * Brings the schema of `db` up to date; each migration is applied whole or not at all.
  * Rejects with a StartupError if the database has seen a migration that this version does not know.
@@ -17,8 +20,8 @@ export async function migrate(db: Kysely<Schema>, name: string): Promise<void> {
   const migrator = new Migrator({
     db,
     provider: { getMigrations: async () => migrations },
-    migrationTableName: 'schema_migrations',
-    migrationLockTableName: 'schema_migrations_lock',
+    migrationTableName: migrationTable,
+    migrationLockTableName: `${migrationTable}_lock`,
   })
   const { error } = await migrator.migrateToLatest()
   if (!error) return

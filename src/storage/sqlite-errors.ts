@@ -4,6 +4,7 @@ import { ParleyError, StartupError } from '../errors.ts'
 const BUSY = 5
 const READONLY = 8
 const IOERR = 10
+const CORRUPT = 11
 const FULL = 13
 const CANTOPEN = 14
 const NOTADB = 26
@@ -42,6 +43,7 @@ export function explainWriteFailure(error: unknown): unknown {
 export function explainOpenFailure(error: unknown, path: string): unknown {
   const explanations: Record<number, string> = {
     [NOTADB]: `${path} is not a SQLite database. It was left as it is; set DATABASE_URL to another file.`,
+    [CORRUPT]: `${path} is damaged. It was left as it is; restore it from a backup, or set DATABASE_URL to another file.`,
     [READONLY]: `${path} cannot be written: it, its folder or its disk is read-only for this user.`,
     [CANTOPEN]: `${path} cannot be opened: check that its folder exists and that this user may write there.`,
     [FULL]: `the disk that holds ${path} is full.`,

@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { StartupError } from '../errors.ts'
 import { explainOpenFailure } from './sqlite-errors.ts'
@@ -9,7 +10,8 @@ import { explainOpenFailure } from './sqlite-errors.ts'
  */
 export function lockForThisProcess(path: string): () => void {
   try {
-    const lock = new DatabaseSync(`${path}-lock`)
+    // One file may have several names.
+    const lock = new DatabaseSync(`${existsSync(path) ? realpathSync(path) : path}-lock`)
     lock.exec('pragma locking_mode = exclusive; begin exclusive')
     return () => lock.close()
   } catch (error) {

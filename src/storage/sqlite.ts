@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { type Compilable, Kysely } from 'kysely'
 import { StartupError } from '../errors.ts'
 import { createGroupCommit } from './group-commit.ts'
-import { migrate } from './migrate.ts'
+import { migrate, migrationTable } from './migrate.ts'
 import { compileOnce } from './prepared.ts'
 import type { Schema } from './schema.ts'
 import { openSqlite, type SqliteConnection } from './sqlite-connection.ts'
@@ -40,12 +40,25 @@ function makeFolder(path: string) {
 
 function openWriter(path: string): SqliteConnection {
   const writer = openSqlite(path, { readOnly: false })
+  refuseForeign(writer, path)
   writer.exec('pragma journal_mode = wal')
+  // SQLite opens what it may not write for reading, and would say so only with the first post.
+  writer.exec('begin immediate; pragma user_version = 0; rollback')
   // Every commit is on the disk before it is answered. Group commit makes this the fast setting too.
   writer.exec('pragma synchronous = full')
   writer.exec('pragma temp_store = memory')
   writer.exec('pragma journal_size_limit = 67108864')
   return writer
+}
+
+/** Before anything is written: our tables have no business among those of another program. */
+function refuseForeign(writer: SqliteConnection, path: string) {
+  const { rows } = writer.run("select name from sqlite_schema where type = 'table'", [])
+  const tables = rows.map((row) => (row as { name: string }).name)
+  if (tables.length === 0 || tables.includes(migrationTable)) return
+  throw new StartupError(
+    `DATABASE_URL: ${path} belongs to another program. It was left as it is; set DATABASE_URL to another file.`,
+  )
 }
 
 function createSqliteStorage(parts: {

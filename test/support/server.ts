@@ -39,7 +39,11 @@ export async function startServer(
     const log = logTo ? pino({ level: 'trace' }, { write: logTo }) : pino({ level: 'silent' })
     return startApp(config, log, '0.0.0-test', now)
   }
-  let app = await start()
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true })
+  let app = await start().catch((error: unknown) => {
+    removeFolder()
+    throw error
+  })
   const client = createClient(() => app.url, env['API_KEY'])
   return {
     ...client,
@@ -50,7 +54,7 @@ export async function startServer(
     databasePath,
     async stop() {
       await app.stop()
-      rmSync(folder, { recursive: true, force: true })
+      removeFolder()
     },
     async restart(more) {
       await app.stop()
