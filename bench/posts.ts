@@ -1,25 +1,16 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { beginInteractions, type Latencies, median, read, repeat, send } from './support/load.ts'
+import { beginInteractions, type Latencies, median, middle, read, repeat, send } from './support/load.ts'
 import { type Running, startHelper, startParley } from './support/processes.ts'
+import { makeFolder } from './support/folders.ts'
+import { isQuick, type Line, round } from './support/report.ts'
 
-const rounds = 5
-const roundMs = 2_000
+const rounds = isQuick ? 2 : 5
+const roundMs = isQuick ? 500 : 2_000
 const interactionCount = 64
 const body = JSON.stringify({ content: 'What is the capital of the country where the river Kwai is?' })
 
-export interface PostsResult {
-  clients: number
-  parley: Latencies
-  floor: Latencies
-  /** Of the floor's rate, the median of the rounds. */
-  share: number
-}
-
 /** Durable posts per second against a floor that does the same SQLite work with nothing around it. */
-export async function benchPosts(upstream: Running): Promise<PostsResult[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'parley-bench-'))
+export async function benchPosts(upstream: Running): Promise<Line[]> {
+  const folder = makeFolder()
   const env = {
     OPENAI_BASE_URL: `${upstream.url}/v1`,
     DEFAULT_MODEL: 'openai/hang',
@@ -36,23 +27,18 @@ export async function benchPosts(upstream: Running): Promise<PostsResult[]> {
   const parley = await startParley({ ...env, DATABASE_URL: `sqlite:${folder}/parley.db` })
   const parleyTargets = await beginInteractions(parley.url, interactionCount)
 
-  const results: PostsResult[] = []
+  const lines: Line[] = []
   for (const clients of [1, 16, 64]) {
     const measured: Array<{ parley: Latencies; floor: Latencies }> = []
-    for (let round = 0; round < rounds; round += 1) {
+    for (let done = 0; done < rounds; done += 1) {
       const one = await repeat(clients, roundMs, (client) => post(floor.url, floorTargets, client))
       const other = await repeat(clients, roundMs, (client) => post(parley.url, parleyTargets, client))
       measured.push({ floor: one, parley: other })
     }
-    results.push({
-      clients,
-      parley: middle(measured.map((round) => round.parley)),
-      floor: middle(measured.map((round) => round.floor)),
-      share: median(measured.map((round) => round.parley.perSecond / round.floor.perSecond)),
-    })
+    lines.push(line(clients, measured))
   }
   await Promise.all([floor.stop(), parley.stop()])
-  return results
+  return lines
 }
 
 async function post(url: string, targets: string[], client: number) {
@@ -62,10 +48,15 @@ async function post(url: string, targets: string[], client: number) {
   if (response.statusCode !== 201) throw new Error(`${response.statusCode} ${text}`)
 }
 
-function middle(measured: Latencies[]): Latencies {
+function line(clients: number, measured: Array<{ parley: Latencies; floor: Latencies }>): Line {
+  const parley = middle(measured.map((each) => each.parley))
+  const floor = middle(measured.map((each) => each.floor))
   return {
-    perSecond: median(measured.map(({ perSecond }) => perSecond)),
-    p50: median(measured.map(({ p50 }) => p50)),
-    p99: median(measured.map(({ p99 }) => p99)),
+    bench: 'posts',
+    what: `durable posts, ${clients} client${clients === 1 ? '' : 's'}, of the floor's rate`,
+    measured: median(measured.map((each) => each.parley.perSecond / each.floor.perSecond)),
+    unit: '×',
+    target: { atLeast: 0.6 },
+    of: `${round(parley.perSecond)}/s p50 ${round(parley.p50)} p99 ${round(parley.p99)} ms; floor ${round(floor.perSecond)}/s`,
   }
 }

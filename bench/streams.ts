@@ -1,28 +1,16 @@
-import { mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { beginInteractions, median, percentiles, send } from './support/load.ts'
 import { cpuMs, type Running, startHelper, startParley } from './support/processes.ts'
+import { makeFolder } from './support/folders.ts'
+import { isQuick, type Line, round } from './support/report.ts'
 
-const rounds = 3
-const roundMs = 10_000
-const warmUpMs = 3_000
-const warmUpTurns = 1_500
+const rounds = isQuick ? 1 : 3
+const roundMs = isQuick ? 3_000 : 10_000
+const warmUpMs = isQuick ? 500 : 3_000
+const warmUpTurns = isQuick ? 200 : 1_500
 const shortModel = 'tokens:5:0'
 const tokens = 250
 const pauseMs = 20
 const model = `tokens:${tokens}:${pauseMs}`
-
-export interface StreamsResult {
-  streams: number
-  /** From the request to the first token, in ms. */
-  firstToken: { parley: { p50: number; p99: number }; relay: { p50: number; p99: number } }
-  added: { p50: number; p99: number }
-  /** CPU milliseconds for 1,000 tokens that the upstream sent. */
-  cpuPerThousand: { parley: number; relay: number }
-  /** Parley's CPU per token over the relay's. */
-  cpuRatio: number
-}
 
 interface Round {
   first: number[]
@@ -40,26 +28,26 @@ interface Target {
 }
 
 /** Streaming against a bare relay of the upstream's bytes: what durability and resumption cost. */
-export async function benchStreams(upstream: Running): Promise<StreamsResult[]> {
+export async function benchStreams(upstream: Running): Promise<Line[]> {
   const relay = await relayTarget(upstream)
   const parley = await parleyTarget(upstream)
   // What a server does often enough is compiled by then, in either.
   for (const { warmUp } of [relay, parley]) for (let turn = 0; turn < warmUpTurns; turn += 1) await warmUp()
-  const results: StreamsResult[] = []
+  const lines: Line[] = []
   for (const streams of [50, 200]) {
     await runRound(relay, streams, warmUpMs)
     await runRound(parley, streams, warmUpMs)
     const measured: Array<{ parley: Round; relay: Round }> = []
-    for (let round = 0; round < rounds; round += 1) {
+    for (let done = 0; done < rounds; done += 1) {
       measured.push({
         relay: await runRound(relay, streams, roundMs),
         parley: await runRound(parley, streams, roundMs),
       })
     }
-    results.push(summarize(streams, measured))
+    lines.push(...summarize(streams, measured))
   }
   await Promise.all([relay.running.stop(), parley.running.stop()])
-  return results
+  return lines
 }
 
 async function relayTarget(upstream: Running): Promise<Target> {
@@ -75,7 +63,7 @@ async function relayTarget(upstream: Running): Promise<Target> {
 }
 
 async function parleyTarget(upstream: Running): Promise<Target> {
-  const folder = mkdtempSync(join(tmpdir(), 'parley-bench-'))
+  const folder = makeFolder()
   const running = await startParley({
     OPENAI_BASE_URL: `${upstream.url}/v1`,
     DEFAULT_MODEL: `openai/${model}`,
@@ -123,18 +111,40 @@ async function stream(url: string, body: string, firstMark: string, lastMark: st
   return firstMs
 }
 
-function summarize(streams: number, measured: Array<{ parley: Round; relay: Round }>): StreamsResult {
-  const parley = percentiles(measured.flatMap((round) => round.parley.first))
-  const relay = percentiles(measured.flatMap((round) => round.relay.first))
+function summarize(streams: number, measured: Array<{ parley: Round; relay: Round }>): Line[] {
+  const parley = percentiles(measured.flatMap((each) => each.parley.first))
+  const relay = percentiles(measured.flatMap((each) => each.relay.first))
   const per = ({ cpu, tokens: count }: Round) => (cpu / count) * 1_000
-  return {
-    streams,
-    firstToken: { parley, relay },
-    added: { p50: parley.p50 - relay.p50, p99: parley.p99 - relay.p99 },
-    cpuPerThousand: {
-      parley: median(measured.map((round) => per(round.parley))),
-      relay: median(measured.map((round) => per(round.relay))),
-    },
-    cpuRatio: median(measured.map((round) => per(round.parley) / per(round.relay))),
+  const cpu = {
+    parley: median(measured.map((each) => per(each.parley))),
+    relay: median(measured.map((each) => per(each.relay))),
   }
+  // Promised at 50 streams.
+  const isPromised = streams === 50
+  return [
+    {
+      bench: 'streams',
+      what: `first token added, p50, ${streams} streams`,
+      measured: parley.p50 - relay.p50,
+      unit: 'ms',
+      ...(isPromised && { target: { atMost: 2 } }),
+      of: `${round(parley.p50)} ms; relay ${round(relay.p50)} ms`,
+    },
+    {
+      bench: 'streams',
+      what: `first token added, p99, ${streams} streams`,
+      measured: parley.p99 - relay.p99,
+      unit: 'ms',
+      ...(isPromised && { target: { atMost: 10 } }),
+      of: `${round(parley.p99)} ms; relay ${round(relay.p99)} ms`,
+    },
+    {
+      bench: 'streams',
+      what: `CPU for a streamed event, ${streams} streams, of the relay's`,
+      measured: median(measured.map((each) => per(each.parley) / per(each.relay))),
+      unit: '×',
+      target: { atMost: 2 },
+      of: `${round(cpu.parley)} ms for 1,000; relay ${round(cpu.relay)} ms`,
+    },
+  ]
 }

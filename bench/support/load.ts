@@ -88,3 +88,12 @@ export function percentiles(values: number[]): { p50: number; p99: number } {
 export function median(values: number[]): number {
   return percentiles(values).p50
 }
+
+/** The medians of several rounds. */
+export function middle(rounds: Latencies[]): Latencies {
+  return {
+    perSecond: median(rounds.map(({ perSecond }) => perSecond)),
+    p50: median(rounds.map(({ p50 }) => p50)),
+    p99: median(rounds.map(({ p99 }) => p99)),
+  }
+}
