@@ -70,12 +70,14 @@ test('readers that leave while their message is stored give their places back', 
   const id = await server.begin({ model: 'openai/any' })
   const body = JSON.stringify({ content: 'Hello', stream: true })
   const head = `POST /v1/interactions/${id}/messages HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json`
-  for (let count = 0; count < 20; count += 1) {
+  const leave = async () => {
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
     await once(socket, 'connect')
     socket.write(`${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`, () => socket.resetAndDestroy())
     await once(socket, 'close')
   }
+  // Many at once, so that some wait for their place in a commit.
+  await Promise.all(Array.from({ length: 50 }, leave))
   await until('free again', async () => (await status()) === 200)
   const { data } = (await server.get(`/v1/interactions/${id}/messages?limit=100`)).body
   expect(data.filter(({ role }: Json) => role === 'AI')).toHaveLength(data.length / 2)

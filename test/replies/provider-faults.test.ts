@@ -109,6 +109,11 @@ test('a connection that was kept, and is closed when it is used again, costs no 
   expect(requests).toBe(2)
 })
 
+test('a provider that is slow, but goes on talking, is left to its end', async () => {
+  const { reply } = await askOf(says(['On ', 'and ', 'on ', 'and ', 'on.'], { pauseMs: 50 }))
+  expect(reply).toMatchObject({ status: 'completed', text: 'On and on and on.' })
+})
+
 test('a provider that nobody runs is told as unavailable', async () => {
   const { reply } = await server.say(await server.begin({ model: 'gone/any' }), 'Hello')
   expect(reply).toMatchObject({ status: 'failed', attempt: 3, error: { code: 'provider_unavailable' } })

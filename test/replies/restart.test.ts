@@ -108,11 +108,15 @@ test('a post that waits for its reply is answered when the server stops, and its
   const model = `model-${(models += 1)}`
   upstream.behaves(model, hangs(), echoes())
   const id = await server.begin({ model: `openai/${model}` })
-  const posted = server.say(id, 'Hello', { wait_ms: 120_000 })
+  const posted = server.post(`/v1/interactions/${id}/messages`, { content: 'Hello', wait_ms: 120_000 })
   await upstream.asked(model)
   await server.restart()
-  const { reply } = await posted
+  const { status, headers, body } = await posted
+  const { reply } = body
+  expect(status).toBe(201)
   expect(reply).toMatchObject({ text: '' })
+  // A kept connection would be waited for.
+  expect(headers.get('connection')).toBe('close')
   await eventsOf(reply)
   expect(await read(reply)).toMatchObject({ status: 'completed', text: 'You said: Hello' })
 })
