@@ -1,0 +1,136 @@
+import type { LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import { describe, expect, test } from 'vitest'
+import { type Chunk, createChunkReader } from '../../src/providers/openai-compatible/chunks.ts'
+import { chatCompletionBody } from '../../src/providers/openai-compatible/request.ts'
+
+describe('a request for a chat completion', () => {
+  const messagesOf = (prompt: LanguageModelV4Prompt) => chatCompletionBody('m', { prompt })['messages']
+  const text = (said: string) => ({ type: 'text' as const, text: said })
+
+  test.each<[string, LanguageModelV4Prompt[number], object[]]>([
+    ['the system', { role: 'system', content: 'Be kind' }, [{ role: 'system', content: 'Be kind' }]],
+    ['a user', { role: 'user', content: [text('Hi')] }, [{ role: 'user', content: 'Hi' }]],
+    [
+      'a user in parts',
+      { role: 'user', content: [text('See'), text('this')] },
+      [
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'See' },
+            { type: 'text', text: 'this' },
+          ],
+        },
+      ],
+    ],
+    [
+      'a user with a picture',
+      {
+        role: 'user',
+        content: [
+          { type: 'file', mediaType: 'image/png', data: { type: 'data', data: new Uint8Array([1, 2]) } },
+        ],
+      },
+      [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:image/png;base64,AQI=' } }] }],
+    ],
+    [
+      'the assistant, without its thoughts',
+      { role: 'assistant', content: [{ type: 'reasoning', text: 'hm' }, text('Hel'), text('lo')] },
+      [{ role: 'assistant', content: 'Hello' }],
+    ],
+    [
+      'the assistant that calls a tool',
+      {
+        role: 'assistant',
+        content: [{ type: 'tool-call', toolCallId: 'c1', toolName: 'add', input: { a: 1 } }],
+      },
+      [
+        {
+          role: 'assistant',
+          content: null,
+          tool_calls: [{ id: 'c1', type: 'function', function: { name: 'add', arguments: '{"a":1}' } }],
+        },
+      ],
+    ],
+    [
+      'a tool',
+      {
+        role: 'tool',
+        content: [
+          { type: 'tool-result', toolCallId: 'c1', toolName: 'add', output: { type: 'json', value: 2 } },
+        ],
+      },
+      [{ role: 'tool', tool_call_id: 'c1', content: '2' }],
+    ],
+  ])('says what was said by %s', (_, message, expected) => {
+    expect(messagesOf([message])).toEqual(expected)
+  })
+
+  test('asks for a stream with its usage, and for nothing that was not set', () => {
+    expect(chatCompletionBody('m', { prompt: [] })).toEqual({
+      model: 'm',
+      messages: [],
+      stream: true,
+      stream_options: { include_usage: true },
+    })
+  })
+})
+
+describe('the chunks of a chat completion', () => {
+  function partsOf(...deltas: object[]): LanguageModelV4StreamPart[] {
+    const parts: LanguageModelV4StreamPart[] = []
+    const reader = createChunkReader((part) => parts.push(part))
+    for (const delta of deltas) {
+      const choice = 'finish' in delta ? { delta: {}, finish_reason: delta.finish } : { delta }
+      reader.take({ choices: [choice] } as Chunk)
+    }
+    reader.end({ sawDone: true })
+    return parts
+  }
+
+  test('become thoughts and words, each begun and ended', () => {
+    const parts = partsOf({ reasoning: 'hm' }, { content: 'Hel' }, { content: 'lo' }, { finish: 'stop' })
+    expect(parts.map(({ type }) => type)).toEqual([
+      'reasoning-start',
+      'reasoning-delta',
+      'reasoning-end',
+      'text-start',
+      'text-delta',
+      'text-delta',
+      'text-end',
+      'finish',
+    ])
+  })
+
+  test('gather the calls of tools that come in pieces, each by its index', () => {
+    const parts = partsOf(
+      { tool_calls: [{ index: 0, id: 'a', function: { name: 'add', arguments: '{"x"' } }] },
+      { tool_calls: [{ index: 1, id: 'b', function: { name: 'now' } }] },
+      { tool_calls: [{ index: 0, function: { arguments: ':1}' } }] },
+      { finish: 'tool_calls' },
+    )
+    expect(parts.filter(({ type }) => type === 'tool-call')).toMatchObject([
+      { toolCallId: 'a', toolName: 'add', input: '{"x":1}' },
+      { toolCallId: 'b', toolName: 'now', input: '{}' },
+    ])
+    expect(parts.at(-1)).toMatchObject({ finishReason: { unified: 'tool-calls' } })
+  })
+
+  test.each([
+    ['stop', 'stop'],
+    ['length', 'length'],
+    ['content_filter', 'content-filter'],
+    ['function_call', 'tool-calls'],
+    ['something_new', 'other'],
+  ])('end for the reason %s', (raw, unified) => {
+    expect(partsOf({ content: 'x' }, { finish: raw }).at(-1)).toMatchObject({
+      finishReason: { unified, raw },
+    })
+  })
+
+  test('are no answer where they end without a mark', () => {
+    const reader = createChunkReader(() => {})
+    reader.take({ choices: [{ delta: { content: 'Half' } }] })
+    expect(() => reader.end({ sawDone: false })).toThrow('without a finish reason')
+  })
+})
