@@ -15,7 +15,7 @@ export const messageInput = z.strictObject({
   }),
   model: plainText({ min: 1, max: 256 })
     .optional()
-    .meta({ description: "Instead of the interaction's own." }),
+    .meta({ description: "Instead of the interaction's own.", examples: ['builtin/eliza'] }),
   stream: z.boolean().default(false).meta({ description: "Answer with the reply's events (SSE)." }),
   wait_ms: z
     .int()
