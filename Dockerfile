@@ -22,6 +22,8 @@ WORKDIR /parley
 COPY --from=dependencies /parley/node_modules node_modules
 COPY package.json LICENSE ./
 COPY src src
+# What is compiled now starts in half the time, and needs no compiler at hand.
+RUN node src/main.js --compile
 
 # Inside of a container others always reach the server: it starts only with API_KEY, or AUTH=off.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 DATABASE_URL=sqlite:/data/parley.db
@@ -31,4 +33,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Node itself, without npm or a shell in front of it, so that SIGTERM reaches it.
-CMD ["node", "src/main.js"]
+CMD ["node", "--max-semi-space-size=8", "src/main.js"]

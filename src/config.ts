@@ -202,7 +202,7 @@ const settings = {
   }),
   logLevel: choice('LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'silent'], {
     default: 'info',
-    about: 'How much is logged.',
+    about: 'How much is logged; debug adds what providers say of their failures, which can repeat a prompt.',
   }),
   logFormat: choice('LOG_FORMAT', ['auto', 'json', 'pretty'], {
     default: 'auto',

@@ -9,4 +9,5 @@ enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/parley', import
 if (existsSync('.env')) process.loadEnvFile('.env')
 
 const { start } = await import('./start.ts')
-await start(process.env)
+// After an installation it only fills the cache, so that the first start is as quick and as small as all others.
+if (process.argv[2] !== '--compile') await start(process.env)

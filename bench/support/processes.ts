@@ -19,7 +19,10 @@ export async function startHelper(name: string, env: Record<string, string> = {}
 }
 
 /** Starts the server as a user would, on data of its own where `env` names none. */
-export async function startParley(env: Record<string, string>, nodeOptions: string[] = []): Promise<Running> {
+export async function startParley(
+  env: Record<string, string>,
+  nodeOptions = startOptions(),
+): Promise<Running> {
   const server = await spawnServer({ STOP_GRACE_MS: '0', ...env }, nodeOptions)
   return {
     url: server.url,
@@ -29,6 +32,13 @@ export async function startParley(env: Record<string, string>, nodeOptions: stri
       await server.remove()
     },
   }
+}
+
+/** The options of Node that `npm start` gives. */
+function startOptions(): string[] {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  const { scripts } = JSON.parse(text) as { scripts: { start: string } }
+  return scripts.start.split(' ').slice(1, -1)
 }
 
 async function stop(child: ChildProcess) {

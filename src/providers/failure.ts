@@ -9,19 +9,30 @@ export class ProviderFailure extends Error {
   /** What the provider asked to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined
 
+  /** What the provider itself said: it can repeat a prompt or a key, and is logged for debugging only. */
+  readonly words: string | undefined
+
   /** `detail` is for the operator's log, never for a client. */
   constructor(
     code: ReplyErrorCode,
     detail: string,
-    options: { isRetryable?: boolean; retryAfterMs?: number | undefined; cause?: unknown } = {},
+    options: {
+      isRetryable?: boolean
+      retryAfterMs?: number | undefined
+      words?: string
+      cause?: unknown
+    } = {},
   ) {
     super(detail, { cause: options.cause })
     this.name = 'ProviderFailure'
     this.code = code
     this.isRetryable = options.isRetryable ?? retryable.has(code)
     this.retryAfterMs = options.retryAfterMs
+    this.words = options.words?.slice(0, maxWordsChars)
   }
 }
+
+const maxWordsChars = 2_000
 
 const retryable = new Set<ReplyErrorCode>([
   'provider_rate_limited',
@@ -40,8 +51,8 @@ export function explainFailure(error: unknown): ProviderFailure {
   if (isMalformed(error)) return new ProviderFailure('provider_malformed', error.name, { cause: error })
   const reported = reportedError(error)
   if (reported) return reported
-  const detail = error instanceof Error ? describeChain(error) : String(error).slice(0, 2_000)
-  return new ProviderFailure('provider_unavailable', detail, { cause: error })
+  const words = error instanceof Error ? describeChain(error) : String(error)
+  return new ProviderFailure('provider_unavailable', nameOf(error), { words, cause: error })
 }
 
 function isMalformed(error: unknown): error is Error {
@@ -54,14 +65,15 @@ function isMalformed(error: unknown): error is Error {
 
 function explainApiCall(error: APICallError): ProviderFailure {
   const { statusCode, responseHeaders = {}, responseBody = '' } = error
-  const summary = `${statusCode ?? 'no status'} ${error.message}`
   if (statusCode === undefined || (statusCode >= 200 && statusCode < 300)) {
     const code = isMalformed(error.cause) ? 'provider_malformed' : 'provider_unavailable'
-    // Its body holds what was said.
-    return new ProviderFailure(code, summary, { cause: error })
+    return new ProviderFailure(code, nameOf(error.cause ?? error), {
+      words: describeChain(error),
+      cause: error,
+    })
   }
-  const detail = `${summary} ${responseBody.slice(0, 2_000)}`.trim()
-  return new ProviderFailure(codeOfStatus(statusCode, responseBody), detail, {
+  return new ProviderFailure(codeOfStatus(statusCode, responseBody), `status ${statusCode}`, {
+    words: `${error.message} ${responseBody}`.trim(),
     retryAfterMs: retryAfterMs(responseHeaders),
     cause: error,
   })
@@ -92,13 +104,22 @@ function codeOfText(text: string): ReplyErrorCode | undefined {
 function reportedError(error: unknown): ProviderFailure | undefined {
   if (typeof error !== 'object' || error === null || error instanceof Error) return undefined
   const { code, type, status, statusCode } = error as Record<string, unknown>
-  const detail = JSON.stringify(error).slice(0, 2_000)
+  const words = JSON.stringify(error)
   const said = Number(statusCode ?? status ?? code)
-  if (said >= 400 && said < 600) return new ProviderFailure(codeOfStatus(said, detail), detail)
-  if (/rate_limit/.test(`${String(type)} ${String(code)}`)) {
-    return new ProviderFailure('provider_rate_limited', detail)
+  if (said >= 400 && said < 600) {
+    return new ProviderFailure(codeOfStatus(said, words), `status ${said} within the stream`, { words })
   }
-  return new ProviderFailure(codeOfText(detail) ?? 'provider_unavailable', detail)
+  const ours = /rate_limit/.test(`${String(type)} ${String(code)}`)
+    ? 'provider_rate_limited'
+    : (codeOfText(words) ?? 'provider_unavailable')
+  return new ProviderFailure(ours, 'an error within the stream', { words })
+}
+
+/** The kind of an error and its code, such as ECONNREFUSED: never its message. */
+function nameOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'an error of no known kind'
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' ? `${error.name} ${code}` : error.name
 }
 
 function describeChain(error: Error): string {

@@ -91,11 +91,14 @@ export function createConclude(parts: {
     })
   }
 
-  /** The provider's own words are for the operator; the client gets our code and a sentence. */
+  /** The client gets our code and a sentence; the provider's own words are for who debugs it. */
   function tellOperator(reply: ClaimedReply, failure: ProviderFailure, kind: 'end' | 'retry') {
     const { id, attempt, model } = reply
     const what = { reply: id, attempt, model, code: failure.code, detail: failure.message }
     if (failure.code === 'internal_error') log.error({ ...what, err: failure.cause }, 'reply failed')
-    else log.warn(what, kind === 'retry' ? 'provider failed, will be tried again' : 'provider failed')
+    else {
+      log.warn(what, kind === 'retry' ? 'provider failed, will be tried again' : 'provider failed')
+      if (failure.words) log.debug({ reply: id, words: failure.words }, 'what the provider said')
+    }
   }
 }

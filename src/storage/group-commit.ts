@@ -51,7 +51,7 @@ export function createGroupCommit(writer: SqliteConnection) {
       return
     }
     for (const { waiting, effects } of done) {
-      for (const effect of effects) effect()
+      for (const effect of effects) runApart(effect)
       waiting.committed()
     }
   }
@@ -76,5 +76,16 @@ export function createGroupCommit(writer: SqliteConnection) {
     enqueue,
     /** Resolves when nothing is waiting any more. */
     settled: async () => underWay,
+  }
+}
+
+/** One that throws is a mistake that ends the process, but not the commits of others before that. */
+function runApart(effect: () => void) {
+  try {
+    effect()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }

