@@ -1,6 +1,6 @@
 import { StartupError } from './errors.ts'
 import { z } from 'zod'
-import { address, choice, json, key, list, type Setting, sqlitePath, text, url, whole } from './settings.ts'
+import { address, choice, database, json, key, list, type Setting, text, url, whole } from './settings.ts'
 
 const endpointSchema = z.strictObject({
   base_url: z.url({ protocol: /^https?$/ }),
@@ -25,10 +25,17 @@ const settings = {
     max: 65_535,
     about: 'Port to listen on; 0 takes a free one.',
   }),
-  databasePath: sqlitePath('DATABASE_URL', {
-    default: './data/parley.db',
+  database: database('DATABASE_URL', {
+    default: { engine: 'sqlite', path: './data/parley.db' },
     example: 'sqlite:./data/parley.db',
-    about: 'Where everything is kept: sqlite:<path of a file>.',
+    about:
+      'Where everything is kept: sqlite:<path of a file>, or postgres://<user>@<host>/<database> for many nodes.',
+  }),
+  databasePoolSize: whole('DATABASE_POOL_SIZE', {
+    default: 10,
+    min: 2,
+    max: 200,
+    about: 'Connections that one node opens to PostgreSQL at most, beside five for its jobs and notices.',
   }),
 
   apiKey: key('API_KEY', {

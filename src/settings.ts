@@ -91,13 +91,22 @@ export function address(variable: string, options: About<string> & { default: st
   }) as Setting<string>
 }
 
-/** The path in `sqlite:<path>`. */
-export function sqlitePath(variable: string, options: About<string> & { default: string }): Setting<string> {
-  return setting(variable, options, (given) => {
+/** Where everything is kept. */
+export type DatabaseSetting = { engine: 'sqlite'; path: string } | { engine: 'postgres'; url: string }
+
+/** `sqlite:<path>`, or the address of a PostgreSQL database. It can hold a password, and is never repeated. */
+export function database(
+  variable: string,
+  options: About<DatabaseSetting> & { default: DatabaseSetting },
+): Setting<DatabaseSetting> {
+  return setting(variable, options, (given): DatabaseSetting => {
     const [, path] = /^sqlite:(?:\/\/)?(.+)$/.exec(given) ?? []
-    if (path) return path
-    throw new Error(`${variable} must be sqlite:<path of a file>, such as ${options.example}`)
-  }) as Setting<string>
+    if (path) return { engine: 'sqlite', path }
+    if (/^postgres(ql)?:$/.test(URL.parse(given)?.protocol ?? '')) return { engine: 'postgres', url: given }
+    throw new Error(
+      `${variable} must be sqlite:<path of a file>, such as ${options.example}, or postgres://<user>:<password>@<host>/<database>`,
+    )
+  }) as Setting<DatabaseSetting>
 }
 
 /** JSON of a given shape. */

@@ -107,6 +107,7 @@ export function createEmbeddedJobs(options: {
 
   return {
     enqueue,
+    keepsJobs: false,
     start(handler) {
       look = handler
       for (const group of groups.values()) runMore(group)

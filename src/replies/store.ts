@@ -93,7 +93,7 @@ export function createReplyStore(storage: Storage) {
     return Number(rows[0]?.open)
   }
 
-  const raiseAttempt = storage.prepare((db, given: { id: string; now: number }) =>
+  const raiseAttempt = storage.prepare((db, given: { id: string; node: number | null; now: number }) =>
     db
       .updateTable('replies')
       .set(({ eb }) => ({
@@ -101,6 +101,7 @@ export function createReplyStore(storage: Storage) {
         // Whoever had it before ended without a word.
         crashes: eb('crashes', '+', eb.case().when('status', '=', 'in_progress').then(1).else(0).end()),
         status: 'in_progress',
+        node: given.node,
         not_before: null,
         started_at: eb.fn.coalesce('started_at', eb.val(given.now)),
         updated_at: given.now,
@@ -121,8 +122,13 @@ export function createReplyStore(storage: Storage) {
   )
 
   /** Takes the reply over. Undefined where it is not open any more. */
-  async function claim(tx: Transaction, id: string, now: number): Promise<ClaimedReply | undefined> {
-    const { rows } = await raiseAttempt(tx, { id, now })
+  async function claim(
+    tx: Transaction,
+    id: string,
+    node: number | null,
+    now: number,
+  ): Promise<ClaimedReply | undefined> {
+    const { rows } = await raiseAttempt(tx, { id, node, now })
     const [row] = rows
     if (!row) return undefined
     const { interaction_id, ...rest } = row
@@ -230,6 +236,18 @@ export function createReplyStore(storage: Storage) {
     return rows.map((row) => toOpenReply(row))
   }
 
+  /** The interactions in which `node` makes an answer. */
+  async function interactionsOfNode(node: number): Promise<string[]> {
+    const rows = await storage.db
+      .selectFrom('replies')
+      .select('interaction_id')
+      .where('node', '=', node)
+      .where(sql<boolean>`status in ('queued', 'in_progress')`)
+      .where('status', '=', 'in_progress')
+      .execute()
+    return rows.map(({ interaction_id }) => interaction_id)
+  }
+
   /** The ids of the open replies among `interactionId`'s. */
   async function openIds(tx: Transaction, interactionId: string): Promise<string[]> {
     const rows = await tx
@@ -250,6 +268,7 @@ export function createReplyStore(storage: Storage) {
     putBack,
     openInteractions,
     openIds,
+    interactionsOfNode,
   }
 }
 

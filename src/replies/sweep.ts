@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { firstIdAt } from '../ids.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
 import type { Storage } from '../storage/storage.ts'
@@ -15,7 +16,7 @@ const pageSize = 1_000
 export function createSweeper(parts: {
   storage: Storage
   store: ReplyStore
-  jobs: Pick<Jobs, 'enqueue'>
+  jobs: Pick<Jobs, 'enqueue' | 'keepsJobs'>
   jobOf: (reply: WaitingReply) => Job
   now: Clock
   log: Log
@@ -26,7 +27,7 @@ export function createSweeper(parts: {
   /** Resolves with the number of interactions that will be looked at. */
   async function sweep(untouchedSince: number): Promise<number> {
     let found = 0
-    let afterInteraction = ''
+    let afterInteraction = firstIdAt(0)
     for (;;) {
       // Each page starts where the one before it ended.
       const page = await store.openInteractions({ afterInteraction, untouchedSince, limit: pageSize })
@@ -34,7 +35,7 @@ export function createSweeper(parts: {
         for (const reply of page) await jobs.enqueue(tx, jobOf(reply))
       })
       found += page.length
-      afterInteraction = page.at(-1)?.interactionId ?? ''
+      afterInteraction = page.at(-1)?.interactionId ?? afterInteraction
       if (page.length < pageSize) return found
     }
   }
@@ -42,7 +43,7 @@ export function createSweeper(parts: {
   return {
     /** Takes up what an earlier process left, and goes on looking. */
     async start() {
-      const found = await sweep(now())
+      const found = jobs.keepsJobs ? 0 : await sweep(now())
       if (found > 0) log.info({ interactions: found }, 'taking up the replies that were left open')
       timer = setInterval(() => {
         sweep(now() - untouchedMs).catch((error: unknown) => log.error({ err: error }, 'sweep failed'))
