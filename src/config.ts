@@ -242,11 +242,24 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
 }
 
 function contradictions(config: Config): string[] {
-  if (isLoopback(config.host) || config.apiKey || config.auth === 'off') return []
-  return [
-    `HOST is ${config.host}, where others can reach this server, and nothing protects it: ` +
-      'set API_KEY to a secret of at least 16 characters, or AUTH=off if something in front of it authenticates.',
-  ]
+  return [unprotected(config), keyless(config)].filter((problem) => problem !== undefined)
+}
+
+function unprotected({ host, apiKey, auth }: Config): string | undefined {
+  if (isLoopback(host) || apiKey || auth === 'off') return undefined
+  return (
+    `HOST is ${host}, where others can reach this server, and nothing protects it: ` +
+    'set API_KEY to a secret of at least 16 characters, or AUTH=off if something in front of it authenticates.'
+  )
+}
+
+function keyless(config: Config): string | undefined {
+  const hasKey = config.awsBearerToken || (config.awsAccessKeyId && config.awsSecretAccessKey)
+  if (!config.bedrockRegion || hasKey) return undefined
+  return (
+    'BEDROCK_REGION turns Amazon Bedrock on, and there is no key for it: ' +
+    'set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.'
+  )
 }
 
 /** Whether only this machine can reach `host`. */

@@ -101,7 +101,8 @@ export function database(
 ): Setting<DatabaseSetting> {
   return setting(variable, options, (given): DatabaseSetting => {
     const [, path] = /^sqlite:(?:\/\/)?(.+)$/.exec(given) ?? []
-    if (path) return { engine: 'sqlite', path }
+    // What SQLite reads as something else than the path of a file: each connection would have its own database.
+    if (path && path !== ':memory:' && !path.startsWith('file:')) return { engine: 'sqlite', path }
     if (/^postgres(ql)?:$/.test(URL.parse(given)?.protocol ?? '')) return { engine: 'postgres', url: given }
     throw new Error(
       `${variable} must be sqlite:<path of a file>, such as ${options.example}, or postgres://<user>:<password>@<host>/<database>`,

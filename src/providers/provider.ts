@@ -22,6 +22,8 @@ export interface Provider {
   readonly preferredModel: string | undefined
   /** Where it needs more than the server's own limit, for example to load a model from disk. */
   readonly firstTokenTimeoutMs?: number
+  /** The context window of its models that tell none of their own. */
+  readonly contextWindowTokens?: number
   /** The model under the provider's own id. Loads the vendor's package on first use. */
   model(id: string): Promise<LanguageModelV4>
   /** What the provider offers; [] where it cannot tell. Rejects when it does not answer before `signal`. */

@@ -125,9 +125,9 @@ export function createModels(options: { providers: Provider[]; defaultModel: str
     contextWindowTokens(name) {
       for (const { models } of catalogs.values()) {
         const model = models.find((candidate) => candidate.name === name)
-        if (model) return model.contextWindowTokens
+        if (model?.contextWindowTokens !== undefined) return model.contextWindowTokens
       }
-      return undefined
+      return named(name)?.provider.contextWindowTokens
     },
   }
 }

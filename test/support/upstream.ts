@@ -29,18 +29,22 @@ export interface Upstream {
 
 /**
  * A model provider that speaks OpenAI's wire, faults included. A model that was told nothing answers
- * `You said: <the last message>`.
+ * `You said: <the last message>`. One that lists no models leaves who asks for them waiting.
  */
-export async function startUpstream(): Promise<Upstream> {
+export async function startUpstream({ listsModels = true } = {}): Promise<Upstream> {
   const behaviours = new Map<string, Behaviour[]>()
   const requests: UpstreamRequest[] = []
   const arrivals = new EventEmitter()
 
   const server = createServer(async (request, response) => {
-    if (request.method === 'GET') return listModels(response, [...behaviours.keys()])
-    const body = JSON.parse(await textOf(request)) as UpstreamRequest['body'] & { model: string }
+    if (request.method === 'GET') {
+      if (listsModels) listModels(response, [...behaviours.keys()])
+      return
+    }
+    const body = JSON.parse(await textOf(request)) as UpstreamRequest['body'] & { model?: string }
+    const model = body.model ?? modelIn(request.url ?? '')
     const asked: UpstreamRequest = {
-      model: body.model,
+      model,
       body,
       headers: request.headers,
       path: request.url ?? '',
@@ -49,7 +53,7 @@ export async function startUpstream(): Promise<Upstream> {
     }
     requests.push(asked)
     arrivals.emit('request')
-    const queue = behaviours.get(body.model) ?? []
+    const queue = behaviours.get(model) ?? []
     const behaviour = (queue.length > 1 ? queue.shift() : queue[0]) ?? echoes()
     await behaviour(response, asked)
   })
@@ -81,6 +85,11 @@ export async function startUpstream(): Promise<Upstream> {
 function listModels(response: ServerResponse, models: string[]) {
   response.setHeader('content-type', 'application/json')
   response.end(JSON.stringify({ object: 'list', data: models.map((id) => ({ id, object: 'model' })) }))
+}
+
+/** Google and Bedrock have the model in the path. */
+function modelIn(path: string) {
+  return decodeURIComponent(/\/models?\/([^/:]+)/.exec(path)?.[1] ?? '')
 }
 
 async function textOf(request: IncomingMessage) {

@@ -67,6 +67,7 @@ function partsOf(response: IncomingMessage, signal: AbortSignal | undefined) {
   async function passOn(controller: ReadableStreamDefaultController<LanguageModelV4StreamPart>) {
     const type = response.headers['content-type'] ?? ''
     const read = type.includes('application/json') ? readWhole : readEvents
+    controller.enqueue({ type: 'stream-start', warnings: [] })
     try {
       await read(response, type, (part) => {
         controller.enqueue(part)

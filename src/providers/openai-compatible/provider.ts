@@ -31,6 +31,7 @@ export function createOpenAICompatible(options: OpenAICompatibleOptions): Provid
     source,
     preferredModel: options.preferredModel ?? models?.[0],
     ...(firstTokenTimeoutMs !== undefined && { firstTokenTimeoutMs }),
+    ...(contextWindowTokens !== undefined && { contextWindowTokens }),
     model: async (id) => createChatModel({ provider: name, headers, http, ...addressOf(id) }),
     async listModels(signal) {
       const window = contextWindowTokens === undefined ? {} : { contextWindowTokens }
