@@ -18,7 +18,7 @@ describe('the configuration', () => {
     expect(loadConfig({})).toMatchObject({
       host: '127.0.0.1',
       port: 8000,
-      databasePath: './data/parley.db',
+      database: { engine: 'sqlite', path: './data/parley.db' },
       apiKey: undefined,
       detect: 'on',
     })
@@ -29,8 +29,14 @@ describe('the configuration', () => {
   })
 
   test.each([
-    [{ DATABASE_URL: 'sqlite:///var/lib/parley.db' }, { databasePath: '/var/lib/parley.db' }],
-    [{ DATABASE_URL: 'sqlite:/var/lib/parley.db' }, { databasePath: '/var/lib/parley.db' }],
+    [
+      { DATABASE_URL: 'sqlite:///var/lib/parley.db' },
+      { database: { engine: 'sqlite', path: '/var/lib/parley.db' } },
+    ],
+    [
+      { DATABASE_URL: 'sqlite:/var/lib/parley.db' },
+      { database: { engine: 'sqlite', path: '/var/lib/parley.db' } },
+    ],
     [{ HOST: '[::1]' }, { host: '::1' }],
     [{ OPENAI_BASE_URL: 'http://127.0.0.1:8080/v1/' }, { openaiBaseUrl: 'http://127.0.0.1:8080/v1' }],
     [

@@ -155,7 +155,7 @@ function appendTogether(storage: Storage): Append {
 
 function rowsOf(given: { logs: number[]; sequences: number[]; types: string[]; data: string[] }) {
   return sql<{ log: number; sequence: number; type: string; data: string }>`
-    unnest(${given.logs}::bigint[], ${given.sequences}::int[], ${given.types}::text[], ${given.data}::text[])`.as<'new'>(
+    unnest(${given.logs}::bigint[], ${given.sequences}::bigint[], ${given.types}::text[], ${given.data}::text[])`.as<'new'>(
     sql`new(log, sequence, type, data)`,
   )
 }

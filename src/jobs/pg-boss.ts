@@ -1,5 +1,6 @@
 import { CompiledQuery } from 'kysely'
 import { type Job as BossJob, PgBoss } from 'pg-boss'
+import { newId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { Notices } from '../storage/notices.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
@@ -66,7 +67,7 @@ export async function createPgBossJobs(options: {
   const timers: NodeJS.Timeout[] = []
   let look: Look | undefined
   let isStopped = false
-  let isFetching = false
+  let fetching: Promise<void> | undefined
   let mayBeMore = false
   let isCompleting: Promise<void> | undefined
   let waiting = 0
@@ -77,11 +78,17 @@ export async function createPgBossJobs(options: {
         rows: (await tx.executeQuery(CompiledQuery.raw(text, values))).rows,
       }),
     }
-    const when = notBefore ? { startAfter: new Date(notBefore) } : {}
     await boss.send(
       queue,
       { interactionId },
-      { db, singletonKey: interactionId, group: { id: group }, ...when },
+      {
+        db,
+        // In the order of their making: pg-boss takes the jobs of a group in the order of their ids.
+        id: newId(),
+        singletonKey: interactionId,
+        group: { id: group },
+        ...(notBefore && { startAfter: new Date(notBefore) }),
+      },
     )
     storage.afterCommit(tx, () => {
       waiting += 1
@@ -93,12 +100,11 @@ export async function createPgBossJobs(options: {
   /** Fetches as long as there is work and room for it; one fetch at a time. */
   function fetchMore() {
     mayBeMore = true
-    if (isFetching || !look || isStopped) return
-    isFetching = true
-    fetchAll(look)
+    if (fetching || !look || isStopped) return
+    fetching = fetchAll(look)
       .catch((error: unknown) => log.warn({ err: error }, 'no jobs could be fetched'))
       .finally(() => {
-        isFetching = false
+        fetching = undefined
         if (mayBeMore && running.size < maxRunning) setTimeout(fetchMore, 100)
       })
   }
@@ -110,6 +116,9 @@ export async function createPgBossJobs(options: {
         batchSize: Math.min(maxFetched, maxRunning - running.size),
         groupConcurrency: maxRunningPerGroup,
       })
+      if (isStopped) return giveBack(jobs)
+      // Until the next count, which knows what other nodes did.
+      waiting = Math.max(0, waiting - jobs.length)
       for (const job of jobs) {
         const entry = { job, done: Promise.resolve() }
         running.set(job.id, entry)
@@ -117,6 +126,11 @@ export async function createPgBossJobs(options: {
       }
       if (jobs.length > 0) mayBeMore = true
     }
+  }
+
+  /** They came too late for this node. */
+  async function giveBack(jobs: Array<BossJob<Data>>) {
+    if (jobs.length > 0) await boss.fail(queue, jobs, { message: 'its node is stopping' })
   }
 
   async function run(lookAt: Look, bossJob: BossJob<Data>) {
@@ -203,6 +217,7 @@ export async function createPgBossJobs(options: {
       for (const timer of timers) clearInterval(timer)
       const beating = setInterval(beat, beatMs)
       const grace = setTimeout(() => stopping.abort(new Error('the server is stopping')), graceMs)
+      await fetching
       await Promise.all([...running.values()].map(({ done }) => done))
       await isCompleting
       clearTimeout(grace)

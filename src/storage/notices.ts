@@ -44,6 +44,7 @@ export function createNotices(options: { url: string; log: Log }): Notices {
   let client: Client | undefined
   let timer: NodeJS.Timeout | undefined
   let ping: NodeJS.Timeout | undefined
+  let sending = Promise.resolve()
   let isStopped = false
 
   async function connect(): Promise<void> {
@@ -66,7 +67,7 @@ export function createNotices(options: { url: string; log: Log }): Notices {
       throw error
     }
     client = next
-    ping = setInterval(() => void next.query('select 1').catch(() => lost(next)), pingMs)
+    ping = setInterval(() => void sending.then(() => next.query('select 1')).catch(() => lost(next)), pingMs)
     for (const effect of onGaps) effect()
   }
 
@@ -101,15 +102,22 @@ export function createNotices(options: { url: string; log: Log }): Notices {
     }
   }
 
-  function send() {
-    timer = undefined
-    for (const [topic, values] of gathered) {
-      for (const text of inPieces(values)) {
-        // Without a connection they are not told: the others look into the rows from time to time.
-        client?.query('select pg_notify($1, $2)', [channel, `${node} ${topic} ${text}`]).catch(() => {})
-      }
-    }
+  /** While one batch is under way, the next one gathers. */
+  async function send() {
+    const batch = [...gathered].flatMap(([topic, values]) =>
+      [...inPieces(values)].map((text) => `${node} ${topic} ${text}`),
+    )
     gathered.clear()
+    try {
+      for (const notice of batch) await client?.query('select pg_notify($1, $2)', [channel, notice])
+    } catch {
+      // They are not told: the others look into the rows from time to time, and when a connection is back.
+    }
+    timer = gathered.size > 0 ? setTimeout(sendSoon, gatherMs) : undefined
+  }
+
+  function sendSoon() {
+    sending = send()
   }
 
   return {
@@ -117,7 +125,7 @@ export function createNotices(options: { url: string; log: Log }): Notices {
       const values = gathered.get(topic)
       if (values) values.add(value)
       else gathered.set(topic, new Set([value]))
-      timer ??= setTimeout(send, gatherMs)
+      timer ??= setTimeout(sendSoon, gatherMs)
     },
     listen(topic, onValue) {
       listeners.set(topic, [...(listeners.get(topic) ?? []), onValue])
@@ -127,7 +135,9 @@ export function createNotices(options: { url: string; log: Log }): Notices {
     start: connect,
     async stop() {
       clearTimeout(timer)
-      send()
+      await sending
+      await send()
+      clearTimeout(timer)
       isStopped = true
       clearInterval(ping)
       const last = client

@@ -70,6 +70,7 @@ function createPostgresStorage(pool: Pool): Storage {
   const scope = createWriteScope()
   const clients = new WeakMap<Transaction, PoolClient>()
   const handles = new WeakMap<PoolClient, Kysely<Schema>>()
+  const underWay = new Set<Promise<unknown>>()
   let prepared = 0
 
   const db = new Kysely<Schema>({
@@ -82,6 +83,16 @@ function createPostgresStorage(pool: Pool): Storage {
   /** Two transactions that are in each other's way are tried again: `work` must do the same each time. */
   async function write<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     scope.refuseInside('write()')
+    const written = writeAgain(work)
+    underWay.add(written)
+    try {
+      return await written
+    } finally {
+      underWay.delete(written)
+    }
+  }
+
+  async function writeAgain<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     for (let conflicts = 1; ; conflicts += 1) {
       try {
         return await writeOnce(work)
@@ -148,7 +159,10 @@ function createPostgresStorage(pool: Pool): Storage {
     write,
     afterCommit: scope.afterCommit,
     prepare,
-    close: () => pool.end(),
+    async close() {
+      await Promise.allSettled(underWay)
+      await pool.end()
+    },
   }
 }
 

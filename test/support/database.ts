@@ -39,7 +39,7 @@ async function createSqliteDatabase(): Promise<TestDatabase> {
 
 async function createPostgresDatabase(): Promise<TestDatabase> {
   const name = `parley_${newId().replaceAll('-', '')}`
-  await administer(`create database ${name} template ${templateName} strategy file_copy`)
+  await administer(`create database ${name} template ${templateName}`)
   const url = new URL(serverUrl())
   url.pathname = `/${name}`
   return {

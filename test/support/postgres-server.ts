@@ -27,7 +27,10 @@ export function findPostgres(): string | undefined {
 }
 
 /** Starts a server with the programs in `bin`. What it keeps is lost with it, so it need not wait for the disk. */
-export async function startPostgres(bin: string, settings: Record<string, string> = {}): Promise<PostgresServer> {
+export async function startPostgres(
+  bin: string,
+  settings: Record<string, string> = {},
+): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), 'parley-postgres-'))
   const port = await freePort()
   // It refuses to run as root.
@@ -35,8 +38,14 @@ export async function startPostgres(bin: string, settings: Record<string, string
   if (asRoot) execFileSync('chown', ['postgres', folder])
   const run = (program: string, ...args: string[]) => {
     const command = [`${bin}/${program}`, ...args]
-    const [file = '', ...rest] = asRoot ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', ...command] : command
-    const { status, stderr, stdout } = spawnSync(file, rest, { encoding: 'utf8', cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+    const [file = '', ...rest] = asRoot
+      ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', ...command]
+      : command
+    const { status, stderr, stdout } = spawnSync(file, rest, {
+      encoding: 'utf8',
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}${stdout}`)
   }
   const all = {
@@ -50,7 +59,19 @@ export async function startPostgres(bin: string, settings: Record<string, string
   const options = Object.entries(all).map(([name, value]) => `-c ${name}=${value}`)
   const start = () =>
     run('pg_ctl', '-D', `${folder}/data`, '-l', `${folder}/log`, '-w', '-o', options.join(' '), 'start')
-  run('initdb', '-D', `${folder}/data`, '-A', 'trust', '-U', 'postgres', '--locale=C.UTF-8', '-E', 'UTF8', '-N')
+  run(
+    'initdb',
+    '-D',
+    `${folder}/data`,
+    '-A',
+    'trust',
+    '-U',
+    'postgres',
+    '--locale=C.UTF-8',
+    '-E',
+    'UTF8',
+    '-N',
+  )
   start()
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,

@@ -5,6 +5,8 @@ import { createDatabase } from './database.ts'
 /** An empty database of the engine that is tested. */
 export interface OpenStorage {
   storage: Storage
+  /** As DATABASE_URL has it. */
+  url: string
   /** Opens the same data again, after it was closed. */
   reopen: () => Promise<Storage>
   /** Closes it, and removes the data. */
@@ -16,6 +18,7 @@ export async function openStorage(): Promise<OpenStorage> {
   let storage = await database.open()
   return {
     storage,
+    url: database.url,
     reopen: async () => (storage = await database.open()),
     async remove() {
       await storage.close()

@@ -77,7 +77,7 @@ export async function up(db: Kysely<never>): Promise<void> {
   await db.schema
     .createTable('events')
     .addColumn('log', logType(db), (column) => column.notNull())
-    .addColumn('sequence', 'integer', (column) => column.notNull())
+    .addColumn('sequence', 'bigint', (column) => column.notNull())
     .addColumn('type', 'text', (column) => column.notNull())
     .addColumn('data_json', 'text', (column) => column.notNull())
     .addColumn('created_at', 'bigint', (column) => column.notNull())
