@@ -56,7 +56,7 @@ const settings = {
   }),
   trustProxy: choice('TRUST_PROXY', ['on', 'off'], {
     default: 'off',
-    about: 'on: believe X-Forwarded-* headers (only behind a proxy that sets them).',
+    about: 'on: believe X-Forwarded-* and X-Request-Id headers (only behind a proxy that sets them).',
   }),
 
   defaultModel: text('DEFAULT_MODEL', {
