@@ -6,6 +6,7 @@ import { createNodes } from './jobs/nodes.ts'
 import { createPgBossJobs } from './jobs/pg-boss.ts'
 import type { Log } from './log.ts'
 import type { Replies } from './replies/replies.ts'
+import { requireWhole } from './storage/copy-mark.ts'
 import { createNotices } from './storage/notices.ts'
 import { openPostgresStorage } from './storage/postgres.ts'
 
@@ -16,10 +17,11 @@ export async function openCluster(
   parts: { log: Log; now: Clock; onError: (error: unknown, job: Job) => void },
 ): Promise<Engine> {
   const { log, now, onError } = parts
-  const storage = await openPostgresStorage(url, {
+  const opened = await openPostgresStorage(url, {
     maxConnections: config.databasePoolSize,
     onError: (error) => log.warn({ err: error }, 'a connection to the database was lost'),
   })
+  const storage = await requireWhole(opened)
   try {
     const notices = createNotices({ url, log })
     const jobs = await createPgBossJobs({

@@ -5,6 +5,7 @@ import type { Job, Jobs } from './jobs/jobs.ts'
 import type { Log } from './log.ts'
 import type { Replies } from './replies/replies.ts'
 import type { Notices } from './storage/notices.ts'
+import { requireWhole } from './storage/copy-mark.ts'
 import { openSqliteStorage } from './storage/sqlite.ts'
 import type { Storage } from './storage/storage.ts'
 
@@ -29,7 +30,7 @@ export async function openEngine(config: Config, log: Log, now: Clock): Promise<
     const { openCluster } = await import('./cluster.ts')
     return openCluster(config, config.database.url, { log, now, onError })
   }
-  const storage = await openSqliteStorage(config.database.path)
+  const storage = await requireWhole(await openSqliteStorage(config.database.path))
   const jobs = createEmbeddedJobs({
     storage,
     now,

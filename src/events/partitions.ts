@@ -12,6 +12,8 @@ const lockKey = 0x7072_6c70
 export interface Partitions {
   /** Makes those of today and the days to come. */
   make(nowMs: number): Promise<void>
+  /** Makes those of the days of some moments. */
+  makeAt(times: number[]): Promise<void>
   /** Drops those of days before `ms`, but none that holds an open reply; resolves with how many that were. */
   dropBefore(ms: number): Promise<number>
 }
@@ -19,7 +21,10 @@ export interface Partitions {
 export function createPartitions(storage: Storage): Partitions {
   async function make(nowMs: number) {
     const first = Math.floor(nowMs / dayMs) - 1
-    const days = Array.from({ length: daysAhead + 2 }, (_, ahead) => first + ahead)
+    await makeDays(Array.from({ length: daysAhead + 2 }, (_, ahead) => first + ahead))
+  }
+
+  async function makeDays(days: number[]) {
     const known = new Set((await list()).map(({ day }) => day))
     const missing = days.filter((day) => !known.has(day))
     if (missing.length === 0) return
@@ -64,7 +69,11 @@ export function createPartitions(storage: Storage): Partitions {
     return rows.map(({ name }) => ({ name, day: dayOf(name) }))
   }
 
-  return { make, dropBefore }
+  return {
+    make,
+    makeAt: (times) => makeDays([...new Set(times.map((ms) => Math.floor(ms / dayMs)))]),
+    dropBefore,
+  }
 }
 
 /** `events_20261122`, by the number of days since 1970. */

@@ -21,6 +21,14 @@ export interface Nodes {
   stop(): Promise<void>
 }
 
+/** How many nodes run on the database. Only looks, so that no node that comes meanwhile misses its lock. */
+export async function countLiveNodes({ db }: Storage): Promise<number> {
+  const { rows } = await sql`
+    select 1 from pg_locks where locktype = 'advisory' and classid = ${lockSpace} and granted
+    and database = (select oid from pg_database where datname = current_database())`.execute(db)
+  return rows.length
+}
+
 export function createNodes(parts: {
   storage: Storage
   notices: Notices

@@ -11,26 +11,34 @@ import { createWriteScope } from './write-scope.ts'
 
 const connectTimeoutMs = 5_000
 /** No statement of this server takes a fraction of it: what does is stuck. */
-const statementTimeoutMs = 15_000
+const defaultStatementTimeoutMs = 15_000
 const idleInTransactionMs = 10_000
 const maxConflicts = 4
 const int8 = 20
 
 /**
- * Opens the PostgreSQL database at `url` and brings its schema up to date. At most `maxConnections` are open.
+ * Opens the PostgreSQL database at `url` and brings its schema up to date; makes it there, unless it must exist.
+ * At most `maxConnections` are open.
  * Rejects with a StartupError that says what is wrong.
  */
 export async function openPostgresStorage(
   url: string,
-  { maxConnections, onError }: { maxConnections: number; onError: (error: Error) => void },
+  options: {
+    maxConnections: number
+    onError: (error: Error) => void
+    statementTimeoutMs?: number
+    mustExist?: boolean
+  },
 ): Promise<Storage> {
-  const pool = openPool(url, maxConnections)
+  const { maxConnections, onError, statementTimeoutMs = defaultStatementTimeoutMs, mustExist } = options
+  const pool = openPool(url, maxConnections, statementTimeoutMs)
   // A connection that breaks while nobody uses it: the pool opens another one.
   pool.on('error', onError)
   try {
     await migrate(
       new Kysely<Schema>({ dialect: new PostgresDialect({ pool: keptOpen(pool) }) }),
       placeOf(url),
+      mustExist,
     )
   } catch (error) {
     await pool.end()
@@ -45,7 +53,7 @@ export function placeOf(url: string): string {
   return `${host}${pathname}`
 }
 
-function openPool(url: string, max: number): Pool {
+function openPool(url: string, max: number, statementTimeoutMs: number): Pool {
   return new Pool({
     connectionString: url,
     max,

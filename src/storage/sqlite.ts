@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Compilable, Kysely } from 'kysely'
 import { StartupError } from '../errors.ts'
@@ -14,15 +14,17 @@ import type { Database, Prepared, Storage, Transaction } from './storage.ts'
 import { createWriteScope } from './write-scope.ts'
 
 /**
- * Opens the database file at `path`, makes it if there is none, and brings its schema up to date.
+ * Opens the database file at `path`, makes it if there is none (unless it must exist), and brings its schema up
+ * to date.
  * Rejects with a StartupError that says what is wrong; the file is then as it was.
  */
-export async function openSqliteStorage(path: string): Promise<Storage> {
+export async function openSqliteStorage(path: string, { mustExist = false } = {}): Promise<Storage> {
+  if (mustExist && !existsSync(path)) throw new StartupError(`DATABASE_URL: there is no file ${path}.`)
   makeFolder(path)
   const unlock = lockForThisProcess(path)
   try {
     const writer = openWriter(path)
-    await migrate(new Kysely<Schema>({ dialect: sqliteDialect(() => writer) }), path)
+    await migrate(new Kysely<Schema>({ dialect: sqliteDialect(() => writer) }), path, mustExist)
     return createSqliteStorage({ writer, reader: openSqlite(path, { readOnly: true }), unlock })
   } catch (error) {
     unlock()

@@ -22,9 +22,9 @@ export const engine = process.env['TEST_ENGINE'] === 'postgres' ? 'postgres' : '
 /** Made once, with its schema, so that each test copies it instead. */
 export const templateName = 'parley_template'
 
-/** Makes a database of the engine that is tested. */
-export function createDatabase(): Promise<TestDatabase> {
-  return engine === 'postgres' ? createPostgresDatabase() : createSqliteDatabase()
+/** Makes a database of the engine that is tested, or of another. */
+export function createDatabase(of: 'sqlite' | 'postgres' = engine): Promise<TestDatabase> {
+  return of === 'postgres' ? createPostgresDatabase() : createSqliteDatabase()
 }
 
 async function createSqliteDatabase(): Promise<TestDatabase> {
