@@ -112,6 +112,9 @@ export function createEmbeddedJobs(options: {
       look = handler
       for (const group of groups.values()) runMore(group)
     },
+    async withoutJob(interactionIds) {
+      return new Set(interactionIds.filter((id) => !queued.has(id) && !running.has(id) && !timers.has(id)))
+    },
     get waiting() {
       return queued.size + timers.size
     },

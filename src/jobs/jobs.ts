@@ -26,6 +26,8 @@ export interface Jobs {
   readonly keepsJobs: boolean
   /** Begins to run jobs. */
   start(look: Look): void
+  /** Those of `interactionIds` for which no job waits or runs, on any node. */
+  withoutJob(interactionIds: string[]): Promise<Set<string>>
   /** How many jobs wait, here, for a place to run or for their time. */
   readonly waiting: number
   /**

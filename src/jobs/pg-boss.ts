@@ -203,6 +203,18 @@ export async function createPgBossJobs(options: {
     get waiting() {
       return waiting
     },
+    async withoutJob(interactionIds) {
+      const { rows } = await boss.getDb().executeSql(
+        // Two queries, so that each has its index.
+        `select singleton_key as id from pgboss.job
+           where name = $1 and singleton_key = any($2) and state < 'active'
+         union select singleton_key from pgboss.job
+           where name = $1 and singleton_key = any($2) and state = 'active' and policy = 'key_strict_fifo'`,
+        [queue, interactionIds],
+      )
+      const known = new Set((rows as Array<{ id: string }>).map(({ id }) => id))
+      return new Set(interactionIds.filter((id) => !known.has(id)))
+    },
     async release(interactionIds) {
       for (const key of interactionIds) {
         const jobs = await boss.findJobs<Data>(queue, { key })

@@ -16,7 +16,7 @@ const pageSize = 1_000
 export function createSweeper(parts: {
   storage: Storage
   store: ReplyStore
-  jobs: Pick<Jobs, 'enqueue' | 'keepsJobs'>
+  jobs: Pick<Jobs, 'enqueue' | 'keepsJobs' | 'withoutJob'>
   jobOf: (reply: WaitingReply) => Job
   now: Clock
   log: Log
@@ -31,10 +31,12 @@ export function createSweeper(parts: {
     for (;;) {
       // Each page starts where the one before it ended.
       const page = await store.openInteractions({ afterInteraction, untouchedSince, limit: pageSize })
+      // One that waits for long, or is long in the making, has its job: it would get one more with every look.
+      const lost = await jobs.withoutJob(page.map(({ interactionId }) => interactionId))
       await storage.write(async (tx) => {
-        for (const reply of page) await jobs.enqueue(tx, jobOf(reply))
+        for (const reply of page) if (lost.has(reply.interactionId)) await jobs.enqueue(tx, jobOf(reply))
       })
-      found += page.length
+      found += lost.size
       afterInteraction = page.at(-1)?.interactionId ?? afterInteraction
       if (page.length < pageSize) return found
     }

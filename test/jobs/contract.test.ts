@@ -65,6 +65,17 @@ describe(`jobs on ${engine}`, () => {
     expect((await isRunning('a')).job).toMatchObject(job('a'))
   })
 
+  test('it is known for which interactions there is no job, waiting or running', async () => {
+    await begin(patient, { maxRunningPerGroup: 1 })
+    await enqueue(job('runs'), job('waits'), { ...job('later', 'two'), notBefore: Date.now() + 60_000 })
+    await isRunning('runs')
+    const ids = ['runs', 'waits', 'later', 'none']
+    expect(await jobs.withoutJob(ids)).toEqual(new Set(['none']))
+    running.get('runs')?.end()
+    await isRunning('waits')
+    await until('without a job', async () => (await jobs.withoutJob(ids)).has('runs'))
+  })
+
   test('a job of what was rolled back is never looked at', async () => {
     await begin()
     await storage
