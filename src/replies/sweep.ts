@@ -45,7 +45,8 @@ export function createSweeper(parts: {
   return {
     /** Takes up what an earlier process left, and goes on looking. */
     async start() {
-      const found = jobs.keepsJobs ? 0 : await sweep(now())
+      // Jobs that outlive their process are looked at anyway; a copied database has replies, but no jobs.
+      const found = await sweep(jobs.keepsJobs ? now() - untouchedMs : now())
       if (found > 0) log.info({ interactions: found }, 'taking up the replies that were left open')
       timer = setInterval(() => {
         sweep(now() - untouchedMs).catch((error: unknown) => log.error({ err: error }, 'sweep failed'))
