@@ -68,7 +68,10 @@ async function converse(server: TestServer) {
   })
 }
 
-describe('a database that is migrated', () => {
+/** Each is several servers and processes, one after the other. */
+const timeout = 60_000
+
+describe('a database that is migrated', { timeout }, () => {
   test('says the same on PostgreSQL, and back on SQLite', async () => {
     const upstream = await startUpstream()
     cleanups.push(upstream.stop)
@@ -181,7 +184,7 @@ describe('a database that is migrated', () => {
 
     const { child, ended } = startMigration('--from', sqlite.url, '--to', postgres.url)
     const copied = 'select (select count(*) from replies)::int as replies'
-    await until('half-way', async () => (await ask(postgres, copied))[0].replies > 0, 10_000)
+    await until('half-way', async () => (await ask(postgres, copied))[0].replies > 0, 20_000)
     child.kill('SIGKILL')
     await ended
     await goOn()
@@ -203,10 +206,14 @@ describe('a database that is migrated', () => {
     const [sqlite, postgres] = [await spoken(await make('sqlite')), await make('postgres')]
     const goOn = await holdUpAfter(postgres, 0)
     const { child, ended } = startMigration('--from', sqlite.url, '--to', postgres.url)
-    await until('half-way', async () => {
-      const [{ messages }] = await ask(postgres, 'select count(*)::int as messages from messages')
-      return messages > 0
-    })
+    await until(
+      'half-way',
+      async () => {
+        const [{ messages }] = await ask(postgres, 'select count(*)::int as messages from messages')
+        return messages > 0
+      },
+      20_000,
+    )
     child.kill('SIGKILL')
     await ended
     await goOn()
@@ -244,7 +251,7 @@ async function holdUpAfter(database: TestDatabase, count: number): Promise<() =>
   return () => gate.end()
 }
 
-describe('a migration is refused', () => {
+describe('a migration is refused', { timeout }, () => {
   test('where the target has data of its own', async () => {
     const [source, target] = [await spoken(await make('sqlite')), await spoken(await make('postgres'))]
     const before = await contentsOf(target)
