@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { type Clock, systemClock } from './clock.ts'
 import { type Config, isLoopback } from './config.ts'
-import { openEngine } from './engine.ts'
+import { openEmbedded } from './embedded.ts'
+import type { Engine } from './engine.ts'
 import { createEventLog } from './events/log.ts'
 import { createPruner } from './events/prune.ts'
 import { createEventStore } from './events/store.ts'
@@ -17,6 +18,7 @@ import { createStreams, type Streams } from './http/streams.ts'
 import { createApiKeyAuthentication } from './identity/api-key.ts'
 import { createInteractions, type Interactions } from './interactions/interactions.ts'
 import { interactionRoutes } from './interactions/routes.ts'
+import type { Job } from './jobs/jobs.ts'
 import type { Log } from './log.ts'
 import { createHistoryLoader } from './messages/load-history.ts'
 import { createMessages, type Messages } from './messages/messages.ts'
@@ -130,6 +132,16 @@ export async function startApp(
       await engine.stop()
     },
   }
+}
+
+async function openEngine(config: Config, log: Log, now: Clock): Promise<Engine> {
+  const onError = (error: unknown, { interactionId }: Job) =>
+    log.error({ err: error, interaction: interactionId }, 'work failed')
+  const { database } = config
+  if (database.engine === 'sqlite') return openEmbedded(config, database.path, { log, now, onError })
+  // Its packages are loaded only where they are needed.
+  const { openCluster } = await import('./cluster.ts')
+  return openCluster(config, database.url, { log, now, onError })
 }
 
 /** Every way in: the native API, OpenAI's, and the original one. */

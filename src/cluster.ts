@@ -1,10 +1,7 @@
-import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
-import type { Engine } from './engine.ts'
-import type { Job } from './jobs/jobs.ts'
+import type { Engine, EngineParts } from './engine.ts'
 import { createNodes } from './jobs/nodes.ts'
 import { createPgBossJobs } from './jobs/pg-boss.ts'
-import type { Log } from './log.ts'
 import type { Replies } from './replies/replies.ts'
 import { requireWhole } from './storage/copy-mark.ts'
 import { createNotices } from './storage/notices.ts'
@@ -14,9 +11,8 @@ import { openPostgresStorage } from './storage/postgres.ts'
 export async function openCluster(
   config: Config,
   url: string,
-  parts: { log: Log; now: Clock; onError: (error: unknown, job: Job) => void },
+  { log, now, onError }: EngineParts,
 ): Promise<Engine> {
-  const { log, now, onError } = parts
   const opened = await openPostgresStorage(url, {
     maxConnections: config.databasePoolSize,
     onError: (error) => log.warn({ err: error }, 'a connection to the database was lost'),

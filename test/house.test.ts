@@ -14,7 +14,15 @@ const floors = [
   ['openai', 'original'],
 ]
 /** They know everyone: that is what they are for. */
-const wiring = new Set(['main.js', 'start.ts', 'app.ts', 'migrate.ts'])
+const wiring = new Set([
+  'main.js',
+  'start.ts',
+  'app.ts',
+  'engine.ts',
+  'embedded.ts',
+  'cluster.ts',
+  'migrate.ts',
+])
 /** The programs: the server, and the copying of its database. */
 const programs = ['main.js', 'migrate.ts']
 
@@ -68,10 +76,11 @@ describe('the house', () => {
     expect(direct.map(({ path }) => path)).toEqual([])
   })
 
-  test('SQL lives in the storage room and in stores', () => {
+  test('SQL lives in stores, and in the rooms where engines differ', () => {
+    const differing = new Set(['storage', 'jobs', 'events'])
     const elsewhere = rooms.filter(
       ({ path, room, packages }) =>
-        packages.includes('kysely') && room !== 'storage' && !path.endsWith('store.ts'),
+        packages.includes('kysely') && !differing.has(room) && !path.endsWith('store.ts'),
     )
     expect(elsewhere.map(({ path }) => path)).toEqual([])
   })
