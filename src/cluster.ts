@@ -19,7 +19,8 @@ export async function openCluster(
   })
   const storage = await requireWhole(opened)
   try {
-    const notices = createNotices({ url, log })
+    // It listens, and holds the lock that says that this node lives: a pooler gives its session to others.
+    const notices = createNotices({ url: config.databaseDirectUrl ?? url, log })
     const jobs = await createPgBossJobs({
       url,
       storage,

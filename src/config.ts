@@ -1,6 +1,18 @@
 import { StartupError } from './errors.ts'
 import { z } from 'zod'
-import { address, choice, database, json, key, list, type Setting, text, url, whole } from './settings.ts'
+import {
+  address,
+  choice,
+  database,
+  json,
+  key,
+  list,
+  postgres,
+  type Setting,
+  text,
+  url,
+  whole,
+} from './settings.ts'
 
 const endpointSchema = z.strictObject({
   base_url: z.url({ protocol: /^https?$/ }),
@@ -30,6 +42,11 @@ const settings = {
     example: 'sqlite:./data/parley.db',
     about:
       'Where everything is kept: sqlite:<path of a file>, or postgres://<user>@<host>/<database> for many nodes.',
+  }),
+  databaseDirectUrl: postgres('DATABASE_DIRECT_URL', {
+    secret: true,
+    about:
+      'The same database without PgBouncer in between, for the one connection of a node that must stay its own. Unset: DATABASE_URL.',
   }),
   databasePoolSize: whole('DATABASE_POOL_SIZE', {
     default: 10,

@@ -103,11 +103,23 @@ export function database(
     const [, path] = /^sqlite:(?:\/\/)?(.+)$/.exec(given) ?? []
     // What SQLite reads as something else than the path of a file: each connection would have its own database.
     if (path && path !== ':memory:' && !path.startsWith('file:')) return { engine: 'sqlite', path }
-    if (/^postgres(ql)?:$/.test(URL.parse(given)?.protocol ?? '')) return { engine: 'postgres', url: given }
+    if (isPostgresUrl(given)) return { engine: 'postgres', url: given }
     throw new Error(
       `${variable} must be sqlite:<path of a file>, such as ${options.example}, or postgres://<user>:<password>@<host>/<database>`,
     )
   }) as Setting<DatabaseSetting>
+}
+
+/** The address of a PostgreSQL database; undefined where it is unset. It can hold a password, and is never repeated. */
+export function postgres(variable: string, options: About<string>): Setting<string | undefined> {
+  return setting(variable, options, (given) => {
+    if (isPostgresUrl(given)) return given
+    throw new Error(`${variable} must be postgres://<user>:<password>@<host>/<database>`)
+  })
+}
+
+function isPostgresUrl(given: string): boolean {
+  return /^postgres(ql)?:$/.test(URL.parse(given)?.protocol ?? '')
 }
 
 /** JSON of a given shape. */

@@ -70,6 +70,7 @@ describe('the configuration', () => {
     [{ DATABASE_URL: 'mysql://db' }, 'DATABASE_URL must be sqlite:<path of a file>'],
     [{ DATABASE_URL: 'sqlite::memory:' }, 'DATABASE_URL must be sqlite:<path of a file>'],
     [{ DATABASE_URL: 'sqlite:file:x.db?mode=memory' }, 'DATABASE_URL must be sqlite:<path of a file>'],
+    [{ DATABASE_DIRECT_URL: 'sqlite:parley.db' }, 'DATABASE_DIRECT_URL must be postgres://<user>'],
     [{ BEDROCK_REGION: 'eu-central-1' }, 'set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and'],
     [{ BEDROCK_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'AKIA' }, 'set AWS_BEARER_TOKEN_BEDROCK'],
     [{ PROVIDERS: 'lab' }, 'PROVIDERS: is not valid JSON; expected JSON like {"lab"'],
