@@ -1,14 +1,42 @@
 import { defineConfig } from 'vitest/config'
+import { findPostgres } from './test/support/postgres-server.ts'
 
-export default defineConfig({
+const hasPostgres = process.env['TEST_DATABASE_URL'] !== undefined || findPostgres() !== undefined
+if (!hasPostgres) {
+  if (process.env['REQUIRE_POSTGRES']) throw new Error('no PostgreSQL: set TEST_DATABASE_URL or install it')
+  process.stderr.write(
+    '\n*** NOT TESTED ON POSTGRESQL: none was found. Install it (apt-get install postgresql), or set TEST_DATABASE_URL.\n\n',
+  )
+}
+
+const common = {
+  // One module graph for all files of a worker: isolating them costs ten times as long.
+  isolate: false,
+  pool: 'threads',
+  maxWorkers: 2,
+  testTimeout: 20_000,
+  hookTimeout: 20_000,
+} as const
+
+const sqlite = {
   test: {
+    ...common,
+    name: 'sqlite',
     include: ['test/**/*.test.ts'],
-    exclude: ['test/soak/**'],
-    // One module graph for all files of a worker: isolating them costs ten times as long.
-    isolate: false,
-    pool: 'threads',
-    maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    exclude: ['test/soak/**', 'test/cluster/**'],
   },
-})
+}
+
+/** The same promises on the other engine; what asks nothing of a database is not asked twice. */
+const postgres = {
+  test: {
+    ...common,
+    name: 'postgres',
+    include: ['test/{crash,events,interactions,jobs,messages,original,replies,storage,cluster}/**/*.test.ts'],
+    exclude: ['test/storage/sqlite/**'],
+    env: { TEST_ENGINE: 'postgres' },
+    globalSetup: ['test/support/postgres-setup.ts'],
+  },
+}
+
+export default defineConfig({ test: { projects: hasPostgres ? [sqlite, postgres] : [sqlite] } })

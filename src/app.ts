@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { type Clock, systemClock } from './clock.ts'
 import { type Config, isLoopback } from './config.ts'
+import { openEmbedded } from './embedded.ts'
+import type { Engine } from './engine.ts'
 import { createEventLog } from './events/log.ts'
 import { createPruner } from './events/prune.ts'
 import { createEventStore } from './events/store.ts'
@@ -16,7 +18,7 @@ import { createStreams, type Streams } from './http/streams.ts'
 import { createApiKeyAuthentication } from './identity/api-key.ts'
 import { createInteractions, type Interactions } from './interactions/interactions.ts'
 import { interactionRoutes } from './interactions/routes.ts'
-import { createEmbeddedJobs } from './jobs/embedded.ts'
+import type { Job } from './jobs/jobs.ts'
 import type { Log } from './log.ts'
 import { createHistoryLoader } from './messages/load-history.ts'
 import { createMessages, type Messages } from './messages/messages.ts'
@@ -31,7 +33,6 @@ import { findProviders } from './providers/find.ts'
 import { createPrepare } from './replies/prepare.ts'
 import { createReplies, type Replies } from './replies/replies.ts'
 import { replyRoutes } from './replies/routes.ts'
-import { openSqliteStorage } from './storage/sqlite.ts'
 
 /** What answers to requests under way may take once nothing else is, when it stops. */
 const lastAnswersMs = 1_000
@@ -51,18 +52,12 @@ export async function startApp(
   version: string,
   now: Clock = systemClock,
 ): Promise<App> {
-  const storage = await openSqliteStorage(config.databasePath)
+  const engine = await openEngine(config, log, now)
+  const { storage, jobs, notices, node } = engine
   const http = createProviderHttp()
   const models = createModels(await findProviders(config, http))
   const eventStore = createEventStore(storage)
-  const events = createEventLog({ storage, store: eventStore, now })
-  const jobs = createEmbeddedJobs({
-    storage,
-    now,
-    maxRunning: config.maxRunningReplies,
-    maxRunningPerGroup: config.maxRunningPerProvider,
-    onError: (error, job) => log.error({ err: error, interaction: job.interactionId }, 'work failed'),
-  })
+  const events = createEventLog({ storage, store: eventStore, now, log, notices })
   const interactions: Interactions = createInteractions({
     storage,
     models,
@@ -88,6 +83,7 @@ export async function startApp(
     messages,
     models,
     prepare,
+    node,
     limits: config,
     now,
     random: Math.random,
@@ -109,12 +105,13 @@ export async function startApp(
     await listen(server, config)
   } catch (error) {
     http.close()
-    await storage.close()
+    await engine.stop()
     throw error
   }
   // Only now: a process that cannot listen must not take up replies that it leaves again.
+  await engine.start(replies)
+  await pruner.start()
   await replies.start()
-  pruner.start()
 
   return {
     url: urlOf(server, config.host),
@@ -131,9 +128,20 @@ export async function startApp(
       await closed
       clearTimeout(late)
       http.close()
-      await storage.close()
+      events.stop()
+      await engine.stop()
     },
   }
+}
+
+async function openEngine(config: Config, log: Log, now: Clock): Promise<Engine> {
+  const onError = (error: unknown, { interactionId }: Job) =>
+    log.error({ err: error, interaction: interactionId }, 'work failed')
+  const { database } = config
+  if (database.engine === 'sqlite') return openEmbedded(config, database.path, { log, now, onError })
+  // Its packages are loaded only where they are needed.
+  const { openCluster } = await import('./cluster.ts')
+  return openCluster(config, database.url, { log, now, onError })
 }
 
 /** Every way in: the native API, OpenAI's, and the original one. */

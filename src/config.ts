@@ -1,6 +1,18 @@
 import { StartupError } from './errors.ts'
 import { z } from 'zod'
-import { address, choice, json, key, list, type Setting, sqlitePath, text, url, whole } from './settings.ts'
+import {
+  address,
+  choice,
+  database,
+  json,
+  key,
+  list,
+  postgres,
+  type Setting,
+  text,
+  url,
+  whole,
+} from './settings.ts'
 
 const endpointSchema = z.strictObject({
   base_url: z.url({ protocol: /^https?$/ }),
@@ -25,10 +37,22 @@ const settings = {
     max: 65_535,
     about: 'Port to listen on; 0 takes a free one.',
   }),
-  databasePath: sqlitePath('DATABASE_URL', {
-    default: './data/parley.db',
+  database: database('DATABASE_URL', {
+    default: { engine: 'sqlite', path: './data/parley.db' },
     example: 'sqlite:./data/parley.db',
-    about: 'Where everything is kept: sqlite:<path of a file>.',
+    about:
+      'Where everything is kept: sqlite:<path of a file>, or postgres://<user>@<host>/<database> for many nodes.',
+  }),
+  databaseDirectUrl: postgres('DATABASE_DIRECT_URL', {
+    secret: true,
+    about:
+      'The same database without PgBouncer in between, for the one connection of a node that must stay its own. Unset: DATABASE_URL.',
+  }),
+  databasePoolSize: whole('DATABASE_POOL_SIZE', {
+    default: 10,
+    min: 2,
+    max: 200,
+    about: 'Connections that one node opens to PostgreSQL at most, beside five for its jobs and notices.',
   }),
 
   apiKey: key('API_KEY', {
@@ -49,7 +73,7 @@ const settings = {
   }),
   trustProxy: choice('TRUST_PROXY', ['on', 'off'], {
     default: 'off',
-    about: 'on: believe X-Forwarded-* headers (only behind a proxy that sets them).',
+    about: 'on: believe X-Forwarded-* and X-Request-Id headers (only behind a proxy that sets them).',
   }),
 
   defaultModel: text('DEFAULT_MODEL', {

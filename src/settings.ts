@@ -91,14 +91,35 @@ export function address(variable: string, options: About<string> & { default: st
   }) as Setting<string>
 }
 
-/** The path in `sqlite:<path>`. */
-export function sqlitePath(variable: string, options: About<string> & { default: string }): Setting<string> {
-  return setting(variable, options, (given) => {
+/** Where everything is kept. */
+export type DatabaseSetting = { engine: 'sqlite'; path: string } | { engine: 'postgres'; url: string }
+
+/** `sqlite:<path>`, or the address of a PostgreSQL database. It can hold a password, and is never repeated. */
+export function database(
+  variable: string,
+  options: About<DatabaseSetting> & { default: DatabaseSetting },
+): Setting<DatabaseSetting> {
+  return setting(variable, options, (given): DatabaseSetting => {
     const [, path] = /^sqlite:(?:\/\/)?(.+)$/.exec(given) ?? []
     // What SQLite reads as something else than the path of a file: each connection would have its own database.
-    if (path && path !== ':memory:' && !path.startsWith('file:')) return path
-    throw new Error(`${variable} must be sqlite:<path of a file>, such as ${options.example}`)
-  }) as Setting<string>
+    if (path && path !== ':memory:' && !path.startsWith('file:')) return { engine: 'sqlite', path }
+    if (isPostgresUrl(given)) return { engine: 'postgres', url: given }
+    throw new Error(
+      `${variable} must be sqlite:<path of a file>, such as ${options.example}, or postgres://<user>:<password>@<host>/<database>`,
+    )
+  }) as Setting<DatabaseSetting>
+}
+
+/** The address of a PostgreSQL database; undefined where it is unset. It can hold a password, and is never repeated. */
+export function postgres(variable: string, options: About<string>): Setting<string | undefined> {
+  return setting(variable, options, (given) => {
+    if (isPostgresUrl(given)) return given
+    throw new Error(`${variable} must be postgres://<user>:<password>@<host>/<database>`)
+  })
+}
+
+function isPostgresUrl(given: string): boolean {
+  return /^postgres(ql)?:$/.test(URL.parse(given)?.protocol ?? '')
 }
 
 /** JSON of a given shape. */

@@ -26,7 +26,7 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
 
 /** The first lines of the log say where to go next. */
 async function greet({ url, models }: App, config: Config, log: Log): Promise<void> {
-  log.info(`Parley ${version} listens on ${url} (database: ${config.databasePath})`)
+  log.info(`Parley ${version} listens on ${url} (database: ${describe(config.database)})`)
   log.info(`Reference, to try it in the browser: ${url}/docs`)
   const isDemo = models.defaultModel.startsWith('builtin/')
   log.info(
@@ -36,6 +36,13 @@ async function greet({ url, models }: App, config: Config, log: Log): Promise<vo
   const offered = await models.list()
   const sources = Map.groupBy(offered, ({ provider, source }) => `${provider} (${source})`)
   log.info(`Providers: ${[...sources].map(([name, list]) => `${name}: ${list.length} models`).join(', ')}`)
+}
+
+/** Without the password. */
+function describe(database: Config['database']): string {
+  if (database.engine === 'sqlite') return database.path
+  const { host, pathname } = new URL(database.url)
+  return `PostgreSQL at ${host}${pathname}`
 }
 
 /** SIGTERM and SIGINT end it with grace; so does what nobody caught, because its state can't be trusted. */

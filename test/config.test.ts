@@ -18,7 +18,7 @@ describe('the configuration', () => {
     expect(loadConfig({})).toMatchObject({
       host: '127.0.0.1',
       port: 8000,
-      databasePath: './data/parley.db',
+      database: { engine: 'sqlite', path: './data/parley.db' },
       apiKey: undefined,
       detect: 'on',
     })
@@ -29,8 +29,14 @@ describe('the configuration', () => {
   })
 
   test.each([
-    [{ DATABASE_URL: 'sqlite:///var/lib/parley.db' }, { databasePath: '/var/lib/parley.db' }],
-    [{ DATABASE_URL: 'sqlite:/var/lib/parley.db' }, { databasePath: '/var/lib/parley.db' }],
+    [
+      { DATABASE_URL: 'sqlite:///var/lib/parley.db' },
+      { database: { engine: 'sqlite', path: '/var/lib/parley.db' } },
+    ],
+    [
+      { DATABASE_URL: 'sqlite:/var/lib/parley.db' },
+      { database: { engine: 'sqlite', path: '/var/lib/parley.db' } },
+    ],
     [{ HOST: '[::1]' }, { host: '::1' }],
     [{ OPENAI_BASE_URL: 'http://127.0.0.1:8080/v1/' }, { openaiBaseUrl: 'http://127.0.0.1:8080/v1' }],
     [
@@ -64,6 +70,7 @@ describe('the configuration', () => {
     [{ DATABASE_URL: 'mysql://db' }, 'DATABASE_URL must be sqlite:<path of a file>'],
     [{ DATABASE_URL: 'sqlite::memory:' }, 'DATABASE_URL must be sqlite:<path of a file>'],
     [{ DATABASE_URL: 'sqlite:file:x.db?mode=memory' }, 'DATABASE_URL must be sqlite:<path of a file>'],
+    [{ DATABASE_DIRECT_URL: 'sqlite:parley.db' }, 'DATABASE_DIRECT_URL must be postgres://<user>'],
     [{ BEDROCK_REGION: 'eu-central-1' }, 'set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and'],
     [{ BEDROCK_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'AKIA' }, 'set AWS_BEARER_TOKEN_BEDROCK'],
     [{ PROVIDERS: 'lab' }, 'PROVIDERS: is not valid JSON; expected JSON like {"lab"'],

@@ -9,6 +9,8 @@ interface Follower {
   waiting: ReplyEvent[]
   /** Some of what was published was not kept for this reader: the log has it. */
   isBehind: boolean
+  /** The last event that its reader has. */
+  cursor: number
   isOver: boolean
   wake: () => void
 }
@@ -48,23 +50,57 @@ export function createFollowers(read: Read) {
     }
   }
 
+  /** Something was written to the log of a reply, elsewhere: its readers look there. */
+  function wake(replyId: string): void {
+    for (const follower of byReply.get(replyId) ?? []) {
+      follower.isBehind = true
+      follower.wake()
+    }
+  }
+
+  /**
+   * Compares what readers have with what the logs of their replies hold, for what nobody told: `lastOf` says the
+   * last sequence of each reply that is still there.
+   */
+  async function look(lastOf: (replyIds: string[]) => Promise<Map<string, number>>): Promise<void> {
+    const followed = [...byReply.keys()]
+    for (let from = 0; from < followed.length; from += pageSize) {
+      const replyIds = followed.slice(from, from + pageSize)
+      const last = await lastOf(replyIds)
+      for (const replyId of replyIds) {
+        const sequence = last.get(replyId)
+        if (sequence === undefined) end(replyId)
+        else if (isBehind(replyId, sequence)) wake(replyId)
+      }
+    }
+  }
+
+  function isBehind(replyId: string, sequence: number): boolean {
+    return [...(byReply.get(replyId) ?? [])].some(({ cursor }) => cursor < sequence)
+  }
+
   /**
    * The events behind `after`, in order and without gaps, as they become durable; ends after the last one, or
    * when `signal` aborts. Reading on asks for more: a reader that is slow holds nobody up.
    */
   async function* follow(replyId: string, after: number, signal: AbortSignal): AsyncGenerator<ReplyEvent[]> {
-    const follower: Follower = { waiting: [], isBehind: true, isOver: false, wake: () => {} }
+    const follower: Follower = {
+      waiting: [],
+      isBehind: true,
+      cursor: after,
+      isOver: false,
+      wake: () => {},
+    }
     subscribe(replyId, follower)
     const onAbort = () => follower.wake()
     signal.addEventListener('abort', onAbort)
-    let cursor = after
     try {
       while (!signal.aborted) {
-        const events = await take(replyId, follower, cursor)
+        const events = await take(replyId, follower, follower.cursor)
         const last = events.at(-1)
         if (last) {
           yield events
-          cursor = last.sequence
+          follower.cursor = last.sequence
           if (isEnd(last.type)) return
         } else if (follower.waiting.length === 0 && !follower.isBehind) {
           if (follower.isOver) return
@@ -108,7 +144,7 @@ export function createFollowers(read: Read) {
     if (followers?.size === 0) byReply.delete(replyId)
   }
 
-  return { publish, end, follow }
+  return { publish, end, wake, look, follow }
 }
 
 export type Followers = ReturnType<typeof createFollowers>

@@ -1,7 +1,10 @@
 import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { Notices } from '../storage/notices.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
-import type { NewEvent } from './event.ts'
+import type { NewEvent, ReplyEvent } from './event.ts'
 import { createFollowers } from './followers.ts'
+import { createHearsay } from './hearsay.ts'
 import type { EventStore } from './store.ts'
 import { createEventWriters, numberEvents, type Place } from './writer.ts'
 
@@ -11,10 +14,18 @@ export type EventLog = ReturnType<typeof createEventLog>
  * The event log of replies. Nothing reaches a reader before it is durable, so that a late reader sees exactly
  * what an early one saw. A log has one writer at a time: the attempt that holds the claim.
  */
-export function createEventLog(parts: { storage: Storage; store: EventStore; now: Clock }) {
+export function createEventLog(parts: {
+  storage: Storage
+  store: EventStore
+  now: Clock
+  log: Log
+  /** How other nodes hear of what is written here, where there are others. */
+  notices?: Notices | undefined
+}) {
   const { storage, store, now } = parts
   const followers = createFollowers(store.read)
-  const writers = createEventWriters({ storage, store, followers, now })
+  const hearsay = parts.notices && createHearsay({ ...parts, notices: parts.notices, followers })
+  const writers = createEventWriters({ storage, store, publish, now })
 
   /**
    * Adds events at `place` in the caller's transaction, which must hold the claim on the reply; readers get
@@ -28,8 +39,14 @@ export function createEventLog(parts: { storage: Storage; store: EventStore; now
   ): Promise<Place> {
     const events = numberEvents(newEvents, next)
     await store.insert(tx, log, events, now())
-    storage.afterCommit(tx, () => followers.publish(replyId, events))
+    storage.afterCommit(tx, () => publish(replyId, events))
     return { log, next: next + events.length }
+  }
+
+  /** For readers here and elsewhere; only what is durable. */
+  function publish(replyId: string, events: ReplyEvent[]): void {
+    followers.publish(replyId, events)
+    hearsay?.advanced(replyId)
   }
 
   /** The end of a log, for who takes its writing over. */
@@ -41,9 +58,16 @@ export function createEventLog(parts: { storage: Storage; store: EventStore; now
     append,
     endOf,
     openWriter: writers.open,
+    /** Removes the events of replies that are about to be removed. */
+    removeOf: (tx: Transaction, whose: Parameters<EventStore['removeOf']>[1]) =>
+      store.removeOf(tx, whose, now()),
     read: store.read,
     follow: followers.follow,
     /** Ends the readers of a reply that was removed. */
-    end: followers.end,
+    end(replyId: string) {
+      followers.end(replyId)
+      hearsay?.ended(replyId)
+    },
+    stop: () => hearsay?.stop(),
   }
 }

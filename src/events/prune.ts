@@ -2,9 +2,11 @@ import type { Clock } from '../clock.ts'
 import { firstIdAt } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { Storage } from '../storage/storage.ts'
+import { createPartitions } from './partitions.ts'
 import type { EventStore } from './store.ts'
 
 const everyMs = 3_600_000
+const dayMs = 86_400_000
 /** Replies whose events go in one transaction: posts must not wait for it. */
 const batchSize = 100
 
@@ -17,20 +19,28 @@ export function createPruner(parts: {
   log: Log
 }) {
   const { storage, store, now, keptDays, log } = parts
+  const partitions = storage.engine === 'postgres' ? createPartitions(storage) : undefined
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
 
   async function prune(): Promise<void> {
+    const keptFrom = now() - keptDays * dayMs
+    await partitions?.make(now())
+    const dropped = await partitions?.dropBefore(keptFrom)
+    const removed = await removeBefore(keptFrom)
+    if (dropped || removed > 0) log.info({ replies: removed, days: dropped }, 'old events removed')
+  }
+
+  /** One reply after the other: on PostgreSQL only what is left of the oldest day. */
+  async function removeBefore(ms: number): Promise<number> {
     // Ids carry their time, so that the log itself is the index.
-    const firstKeptId = firstIdAt(now() - keptDays * 86_400_000)
-    let removed = 0
-    for (;;) {
+    const firstKeptId = firstIdAt(ms)
+    for (let removed = 0; ;) {
       const logs = await store.endedBefore(firstKeptId, batchSize)
-      if (isStopped || logs.length === 0) break
+      if (isStopped || logs.length === 0) return removed
       await storage.write((tx) => store.remove(tx, logs))
       removed += logs.length
     }
-    if (removed > 0) log.info({ replies: removed }, 'old events removed')
   }
 
   function run() {
@@ -38,7 +48,9 @@ export function createPruner(parts: {
   }
 
   return {
-    start() {
+    /** Resolves when the log can be written. */
+    async start() {
+      await partitions?.make(now())
       run()
       timer = setInterval(run, everyMs)
     },

@@ -1,37 +1,10 @@
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { createAppend } from './append.ts'
 import type { EventType, ReplyEvent } from './event.ts'
 
 /** The SQL of the event log. */
 export function createEventStore(storage: Storage) {
-  const insertOne = storage.prepare(
-    (db, row: { log: number; sequence: number; type: string; data: string; now: number }) =>
-      db.insertInto('events').values({
-        log: row.log,
-        sequence: row.sequence,
-        type: row.type,
-        data_json: row.data,
-        created_at: row.now,
-      }),
-  )
-
-  async function insert(tx: Transaction, log: number, events: ReplyEvent[], now: number): Promise<void> {
-    for (const { sequence, type, data } of events) await insertOne(tx, { log, sequence, type, data, now })
-  }
-
-  const selectWriter = storage.prepare((db, given: { replyId: string; attempt: number }) =>
-    db
-      .selectFrom('replies')
-      .select('id')
-      .where('id', '=', given.replyId)
-      .where('attempt', '=', given.attempt)
-      .where('status', '=', 'in_progress'),
-  )
-
-  /** Whether `attempt` may still write; holds until the transaction ends. */
-  async function isWriter(tx: Transaction, replyId: string, attempt: number): Promise<boolean> {
-    const { rows } = await selectWriter(tx, { replyId, attempt })
-    return rows.length > 0
-  }
+  const { insert, insertFenced } = createAppend(storage)
 
   const selectLast = storage.prepare((db, given: { log: number }) =>
     db
@@ -46,6 +19,22 @@ export function createEventStore(storage: Storage) {
   async function lastSequence(tx: Transaction, log: number): Promise<number> {
     const { rows } = await selectLast(tx, { log })
     return rows[0]?.sequence ?? 0
+  }
+
+  /** The sequence of the last event of each reply that is there; 0 where it has none. */
+  async function lastSequences(replyIds: string[]): Promise<Map<string, number>> {
+    const rows = await storage.db
+      .selectFrom('replies')
+      .select(({ selectFrom }) => [
+        'replies.id',
+        selectFrom('events')
+          .select(({ fn }) => fn.max('sequence').as('last'))
+          .whereRef('events.log', '=', 'replies.log')
+          .as('last'),
+      ])
+      .where('replies.id', 'in', replyIds)
+      .execute()
+    return new Map(rows.map(({ id, last }) => [id, last ?? 0]))
   }
 
   const selectAfter = storage.prepare((db, given: { replyId: string; after: number; limit: number }) =>
@@ -83,7 +72,29 @@ export function createEventStore(storage: Storage) {
     await tx.deleteFrom('events').where('log', 'in', logs).execute()
   }
 
-  return { insert, isWriter, lastSequence, read, endedBefore, remove }
+  /** The events of one reply, or of all replies of an interaction, before these are removed themselves. */
+  async function removeOf(
+    tx: Transaction,
+    whose: { column: 'id' | 'interaction_id'; value: string },
+    now: number,
+  ): Promise<void> {
+    // Changing the rows locks them: whoever would write to these logs waits, and then finds no reply.
+    const rows = await tx
+      .updateTable('replies')
+      .set({ updated_at: now })
+      .where(whose.column, '=', whose.value)
+      .returning('log')
+      .execute()
+    const pageSize = 1_000
+    for (let from = 0; from < rows.length; from += pageSize) {
+      await remove(
+        tx,
+        rows.slice(from, from + pageSize).map(({ log }) => log),
+      )
+    }
+  }
+
+  return { insert, insertFenced, lastSequence, lastSequences, read, endedBefore, remove, removeOf }
 }
 
 export type EventStore = ReturnType<typeof createEventStore>

@@ -1,7 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Storage } from '../storage/storage.ts'
 import { addTo, type NewEvent, type ReplyEvent } from './event.ts'
-import type { Followers } from './followers.ts'
 import type { EventStore } from './store.ts'
 
 /**
@@ -60,10 +59,11 @@ interface Writing {
 export function createEventWriters(parts: {
   storage: Storage
   store: EventStore
-  followers: Followers
+  /** Hands on what is durable. */
+  publish: (replyId: string, events: ReplyEvent[]) => void
   now: Clock
 }) {
-  const { storage, store, followers, now } = parts
+  const { storage, store, publish, now } = parts
   const gathering = new Set<Writing>()
   let flushing: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
@@ -125,21 +125,15 @@ export function createEventWriters(parts: {
   async function flush() {
     const batch = [...gathering].map((writing) => ({ writing, events: numbered(writing) }))
     gathering.clear()
-    const committed = new Set<Writing>()
+    let written: Set<number>
     try {
-      await storage.write(async (tx) => {
-        for (const { writing, events } of batch) {
-          if (!(await store.isWriter(tx, writing.replyId, writing.attempt))) continue
-          await store.insert(tx, writing.place.log, events, now())
-          committed.add(writing)
-        }
-      })
+      written = await storage.write((tx) => store.insertFenced(tx, batch.map(toBatch), now()))
     } catch (error) {
       for (const { writing } of batch) lose(writing, error)
       return
     }
     for (const { writing, events } of batch) {
-      if (committed.has(writing)) followers.publish(writing.replyId, events)
+      if (written.has(writing.place.log)) publish(writing.replyId, events)
       else lose(writing, new LostClaim(writing.replyId))
     }
   }
@@ -159,6 +153,10 @@ export function createEventWriters(parts: {
   }
 
   return { open }
+}
+
+function toBatch({ writing, events }: { writing: Writing; events: ReplyEvent[] }) {
+  return { replyId: writing.replyId, attempt: writing.attempt, log: writing.place.log, events }
 }
 
 /** Gives `events` their places in the log, from `first` on. */

@@ -5,6 +5,7 @@ import {
   type FastifyRequest,
   fastify,
   LogController,
+  type RawRequestDefaultExpression,
 } from 'fastify'
 import type { Config } from '../config.ts'
 import { ParleyError } from '../errors.ts'
@@ -21,6 +22,8 @@ import { validatorCompiler } from './validation.ts'
 
 const maxHeaderBytes = 16 * 1024
 const maxParamChars = 200
+/** Nothing else gets into a log or a header. */
+const passedOnId = /^[\w-]{8,64}$/
 
 /** A Fastify server with its limits and its manners, and no route yet. */
 export async function createServer(
@@ -32,7 +35,7 @@ export async function createServer(
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: newRequestId,
+    genReqId: config.trustProxy === 'on' ? (request) => passedOn(request) ?? newRequestId() : newRequestId,
     requestIdHeader: false,
     bodyLimit: config.bodyLimitBytes,
     trustProxy: config.trustProxy === 'on',
@@ -67,6 +70,12 @@ export async function createServer(
   app.setErrorHandler((error, request, reply) => sendProblem(reply, toRefusal(error, request)))
   answerUnknownPaths(app, paths)
   return app
+}
+
+/** The id under which a proxy has logged a request already. */
+function passedOn({ headers }: RawRequestDefaultExpression): string | undefined {
+  const id = headers['x-request-id']
+  return typeof id === 'string' && passedOnId.test(id) ? id : undefined
 }
 
 /** An expected refusal as it is; anything else is logged, once, and told as an internal error. */

@@ -13,10 +13,13 @@ const places: Record<string, FieldError['in']> = {
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = 'body' }) => {
   const place = places[httpPart] ?? 'body'
   return (data: unknown) => {
-    // Fastify says null where there is no body. The input is what tells a wrong type from a missing field.
-    const parsed = schema.safeParse(data ?? undefined, { reportInput: true })
+    // Fastify says null where there is no body.
+    const given = data ?? undefined
+    const parsed = schema.safeParse(given)
     if (parsed.success) return { value: parsed.data }
-    return { error: invalid(fieldErrors(place, parsed.error.issues)) }
+    // Once more for who is refused: the input is what tells a wrong type from a missing field.
+    const { error } = schema.safeParse(given, { reportInput: true })
+    return { error: invalid(fieldErrors(place, (error ?? parsed.error).issues)) }
   }
 }
 

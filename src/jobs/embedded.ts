@@ -107,9 +107,13 @@ export function createEmbeddedJobs(options: {
 
   return {
     enqueue,
+    keepsJobs: false,
     start(handler) {
       look = handler
       for (const group of groups.values()) runMore(group)
+    },
+    async withoutJob(interactionIds) {
+      return new Set(interactionIds.filter((id) => !queued.has(id) && !running.has(id) && !timers.has(id)))
     },
     get waiting() {
       return queued.size + timers.size

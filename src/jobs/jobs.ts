@@ -16,14 +16,18 @@ export interface Job {
 export type Look = (job: Job, stopping: AbortSignal) => Promise<Job | undefined>
 
 /**
- * The seam to whatever runs the work. Implementations: `embedded.ts`.
+ * The seam to whatever runs the work. Implementations: `embedded.ts`, `pg-boss.ts`.
  * Two jobs of one interaction never run at the same time; those of a group run in the order of their coming.
  */
 export interface Jobs {
   /** Asks for a look once `tx` is committed. */
   enqueue(tx: Transaction, job: Job): Promise<void>
+  /** Whether a job outlives the process: else whoever starts enqueues what is still to be done. */
+  readonly keepsJobs: boolean
   /** Begins to run jobs. */
   start(look: Look): void
+  /** Those of `interactionIds` for which no job waits or runs, on any node. */
+  withoutJob(interactionIds: string[]): Promise<Set<string>>
   /** How many jobs wait, here, for a place to run or for their time. */
   readonly waiting: number
   /**

@@ -27,8 +27,15 @@ export interface ComingClaim {
  * asked before that is durable, because nothing of what it says is written before: so the claim and the first
  * token share one commit. `onLost` hears when the attempt may write nothing (more).
  */
-export function createClaim(parts: { storage: Storage; store: ReplyStore; events: EventLog; now: Clock }) {
-  const { storage, store, events, now } = parts
+export function createClaim(parts: {
+  storage: Storage
+  store: ReplyStore
+  events: EventLog
+  /** The number of this node, where there are others. */
+  node: () => number | null
+  now: Clock
+}) {
+  const { storage, store, events, node, now } = parts
 
   return function claim({ id }: OpenReply, onLost: (reason: unknown) => void): ComingClaim {
     const early: NewEvent[] = []
@@ -46,12 +53,15 @@ export function createClaim(parts: { storage: Storage; store: ReplyStore; events
     }
 
     async function take(): Promise<Claim> {
+      // Outside of the transaction, which may be run again.
+      const told: NewEvent[] = []
       const { reply, place } = await storage.write(async (tx) => {
-        const taken = await store.claim(tx, id, now())
+        const taken = await store.claim(tx, id, node(), now())
         if (!taken) throw new LostClaim(id)
         const { attempt, model } = taken
         const type = attempt === 1 ? 'reply.started' : 'reply.restarted'
-        const begun = [{ type, data: { attempt, model } } as const, ...early.splice(0)]
+        told.push(...early.splice(0))
+        const begun = [{ type, data: { attempt, model } } as const, ...told]
         const end = attempt === 1 ? { log: taken.log, next: 1 } : await events.endOf(tx, taken.log)
         return { reply: taken, place: await events.append(tx, id, begun, end) }
       })

@@ -53,7 +53,8 @@ export function createPost(parts: {
       await messages.insert(tx, message, estimateTokens(message.content))
       if (!given.wantsReply) return { message, reply: null }
       // Its jobs are one job, however many replies wait: they are counted themselves.
-      if ((await store.countOpen(tx, interactionId)) > maxQueuedReplies) throw busy()
+      const place = { interactionId, position: firstPosition + 1 }
+      if (await store.hasMoreOpenThan(tx, maxQueuedReplies, place)) throw busy()
       const model = resolve(given.model ?? interaction.model, given.acceptAnyModel ?? false)
       return { message, reply: await queueReply(tx, interactionId, firstPosition + 1, model) }
     })

@@ -29,6 +29,8 @@ export function createReplies(parts: {
   messages: Pick<Messages, 'find'>
   models: Models
   prepare: Prepare
+  /** The number of this node, where there are others. */
+  node: () => number | null
   limits: RunLimits & RetryLimits & { maxQueuedReplies: number }
   now: Clock
   random: () => number
@@ -89,11 +91,19 @@ export function createReplies(parts: {
     ...watch,
 
     /** Before a message is removed: its reply must not go on. */
-    removing: async (tx: Transaction, messageId: string) => abandon(tx, [messageId]),
+    async removing(tx: Transaction, messageId: string) {
+      await events.removeOf(tx, { column: 'id', value: messageId })
+      abandon(tx, [messageId])
+    },
 
     /** Before an interaction is removed: none of its replies may go on. */
-    removingAll: async (tx: Transaction, interactionId: string) =>
-      abandon(tx, await store.openIds(tx, interactionId)),
+    async removingAll(tx: Transaction, interactionId: string) {
+      await events.removeOf(tx, { column: 'interaction_id', value: interactionId })
+      abandon(tx, await store.openIds(tx, interactionId))
+    },
+
+    /** The interactions in which a node makes an answer, or did when it died. */
+    interactionsOfNode: store.interactionsOfNode,
 
     /** Takes up what was left open, and makes answers from now on. */
     async start() {

@@ -47,7 +47,8 @@ export function createRunner(parts: {
     const abort = new AbortController()
     const stop = () => abort.abort(new StoppingError())
     running.set(reply.id, abort)
-    stopping.addEventListener('abort', stop)
+    if (stopping.aborted) stop()
+    else stopping.addEventListener('abort', stop)
     const claim = claimReply(reply, (reason) => abort.abort(reason))
     try {
       const answer = await ask(reply, abort, claim.record)

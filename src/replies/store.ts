@@ -79,6 +79,31 @@ export function createReplyStore(storage: Storage) {
     return { reply: rows[0] && toOpenReply(rows[0]), hasMore: rows.length > 1 }
   }
 
+  const selectOldest = storage.prepare((db, given: { interactionId: string }) =>
+    db
+      .selectFrom('replies')
+      .select('position')
+      .where('interaction_id', '=', given.interactionId)
+      .where(isOpen)
+      .orderBy('position')
+      .limit(1),
+  )
+
+  /**
+   * Whether more than `limit` replies in front of `position` are open: the one that is being made, and those that
+   * wait for it. Counts only where so many can be: counting takes longer the more there are.
+   */
+  async function hasMoreOpenThan(
+    tx: Transaction,
+    limit: number,
+    { interactionId, position }: { interactionId: string; position: number },
+  ): Promise<boolean> {
+    const { rows } = await selectOldest(tx, { interactionId })
+    const [oldest] = rows
+    if (!oldest || position - oldest.position <= limit) return false
+    return (await countOpen(tx, interactionId)) > limit
+  }
+
   const selectOpenCount = storage.prepare((db, given: { interactionId: string }) =>
     db
       .selectFrom('replies')
@@ -87,13 +112,12 @@ export function createReplyStore(storage: Storage) {
       .where(isOpen),
   )
 
-  /** How many replies of an interaction are open: the one that is being made, and those that wait for it. */
   async function countOpen(tx: Transaction, interactionId: string): Promise<number> {
     const { rows } = await selectOpenCount(tx, { interactionId })
     return Number(rows[0]?.open)
   }
 
-  const raiseAttempt = storage.prepare((db, given: { id: string; now: number }) =>
+  const raiseAttempt = storage.prepare((db, given: { id: string; node: number | null; now: number }) =>
     db
       .updateTable('replies')
       .set(({ eb }) => ({
@@ -101,6 +125,7 @@ export function createReplyStore(storage: Storage) {
         // Whoever had it before ended without a word.
         crashes: eb('crashes', '+', eb.case().when('status', '=', 'in_progress').then(1).else(0).end()),
         status: 'in_progress',
+        node: given.node,
         not_before: null,
         started_at: eb.fn.coalesce('started_at', eb.val(given.now)),
         updated_at: given.now,
@@ -121,8 +146,13 @@ export function createReplyStore(storage: Storage) {
   )
 
   /** Takes the reply over. Undefined where it is not open any more. */
-  async function claim(tx: Transaction, id: string, now: number): Promise<ClaimedReply | undefined> {
-    const { rows } = await raiseAttempt(tx, { id, now })
+  async function claim(
+    tx: Transaction,
+    id: string,
+    node: number | null,
+    now: number,
+  ): Promise<ClaimedReply | undefined> {
+    const { rows } = await raiseAttempt(tx, { id, node, now })
     const [row] = rows
     if (!row) return undefined
     const { interaction_id, ...rest } = row
@@ -230,6 +260,18 @@ export function createReplyStore(storage: Storage) {
     return rows.map((row) => toOpenReply(row))
   }
 
+  /** The interactions in which `node` makes an answer. */
+  async function interactionsOfNode(node: number): Promise<string[]> {
+    const rows = await storage.db
+      .selectFrom('replies')
+      .select('interaction_id')
+      .where('node', '=', node)
+      .where(sql<boolean>`status in ('queued', 'in_progress')`)
+      .where('status', '=', 'in_progress')
+      .execute()
+    return rows.map(({ interaction_id }) => interaction_id)
+  }
+
   /** The ids of the open replies among `interactionId`'s. */
   async function openIds(tx: Transaction, interactionId: string): Promise<string[]> {
     const rows = await tx
@@ -244,12 +286,13 @@ export function createReplyStore(storage: Storage) {
   return {
     insert: insertOne,
     nextOpen,
-    countOpen,
+    hasMoreOpenThan,
     claim,
     settle,
     putBack,
     openInteractions,
     openIds,
+    interactionsOfNode,
   }
 }
 

@@ -14,15 +14,19 @@ export const migrationTable = 'schema_migrations'
 
 /**
  * Brings the schema of `db` up to date; each migration is applied whole or not at all.
- * Rejects with a StartupError if the database has seen a migration that this version does not know.
+ * Rejects with a StartupError if the database has seen a migration that this version does not know, or if it
+ * must exist and has seen none.
  */
-export async function migrate(db: Kysely<Schema>, name: string): Promise<void> {
+export async function migrate(db: Kysely<Schema>, name: string, mustExist = false): Promise<void> {
   const migrator = new Migrator({
     db,
     provider: { getMigrations: async () => migrations },
     migrationTableName: migrationTable,
     migrationLockTableName: `${migrationTable}_lock`,
   })
+  if (mustExist && !(await migrator.getMigrations()).some(({ executedAt }) => executedAt)) {
+    throw new StartupError(`DATABASE_URL: ${name} is no database of Parley.`)
+  }
   const { error } = await migrator.migrateToLatest()
   if (!error) return
   if (/previously executed migration .* is missing/.test(error instanceof Error ? error.message : '')) {

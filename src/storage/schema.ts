@@ -9,7 +9,12 @@ export interface Schema {
   messages: MessageRow
   replies: ReplyRow
   events: EventRow
+  /** Only where there can be more than one. */
+  nodes: NodeRow
 }
+
+/** On PostgreSQL, the number of a log is the millisecond of its making times this, and a count. */
+export const logsPerMs = 1_024
 
 /** A conversation and its settings. */
 export interface InteractionRow {
@@ -52,6 +57,8 @@ export interface ReplyRow {
   model: string
   /** The number of the try that may write; raised with every claim (the fencing token). */
   attempt: number
+  /** Who makes the attempt, where there is more than one node. */
+  node: number | null
   /** Tries that ended because their process did. */
   crashes: number
   /** Tries that ended in a retryable failure of the provider. */
@@ -76,4 +83,10 @@ export interface EventRow {
   type: string
   data_json: string
   created_at: number
+}
+
+/** A process of the cluster; holds a session lock of its number as long as it lives. */
+export interface NodeRow {
+  number: Generated<number>
+  started_at: number
 }

@@ -1,5 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Compilable, Kysely } from 'kysely'
 import { StartupError } from '../errors.ts'
@@ -12,17 +11,20 @@ import { sqliteDialect } from './sqlite-dialect.ts'
 import { explainOpenFailure, explainWriteFailure } from './sqlite-errors.ts'
 import { lockForThisProcess } from './sqlite-lock.ts'
 import type { Database, Prepared, Storage, Transaction } from './storage.ts'
+import { createWriteScope } from './write-scope.ts'
 
 /**
- * Opens the database file at `path`, makes it if there is none, and brings its schema up to date.
+ * Opens the database file at `path`, makes it if there is none (unless it must exist), and brings its schema up
+ * to date.
  * Rejects with a StartupError that says what is wrong; the file is then as it was.
  */
-export async function openSqliteStorage(path: string): Promise<Storage> {
+export async function openSqliteStorage(path: string, { mustExist = false } = {}): Promise<Storage> {
+  if (mustExist && !existsSync(path)) throw new StartupError(`DATABASE_URL: there is no file ${path}.`)
   makeFolder(path)
   const unlock = lockForThisProcess(path)
   try {
     const writer = openWriter(path)
-    await migrate(new Kysely<Schema>({ dialect: sqliteDialect(() => writer) }), path)
+    await migrate(new Kysely<Schema>({ dialect: sqliteDialect(() => writer) }), path, mustExist)
     return createSqliteStorage({ writer, reader: openSqlite(path, { readOnly: true }), unlock })
   } catch (error) {
     unlock()
@@ -67,38 +69,27 @@ function createSqliteStorage(parts: {
   unlock: () => void
 }): Storage {
   const { writer, reader } = parts
-  const scope = new AsyncLocalStorage<{ isOpen: boolean }>()
+  const scope = createWriteScope()
   const groupCommit = createGroupCommit(writer)
-  const effects = new WeakMap<Transaction, Array<() => void>>()
 
   const db = new Kysely<Schema>({
     dialect: sqliteDialect(() => {
-      refuseInside('a query on the reading handle')
+      scope.refuseInside('a query on the reading handle')
       return reader
     }),
   })
   const writing = new Kysely<Schema>({ dialect: sqliteDialect(() => writer) })
 
-  /** On PostgreSQL it would silently run outside of the transaction; here it is the same error on any engine. */
-  function refuseInside(what: string) {
-    if (scope.getStore()?.isOpen) throw new Error(`${what} inside write(): use the transaction's handle`)
-  }
-
   async function write<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    refuseInside('write()')
+    scope.refuseInside('write()')
     let result: T | undefined
     try {
       await groupCommit.enqueue(async () => {
         // The same connection under a new name, so that what is registered with it belongs to this work alone.
         const tx = writing.withTables() as unknown as Transaction
-        const open = { isOpen: true }
-        effects.set(tx, [])
-        try {
-          result = await scope.run(open, work, tx)
-          return effects.get(tx) ?? []
-        } finally {
-          open.isOpen = false
-        }
+        const done = await scope.run(tx, work)
+        result = done.result
+        return done.effects
       })
     } catch (error) {
       throw explainWriteFailure(error)
@@ -124,7 +115,7 @@ function createSqliteStorage(parts: {
    * reader's is empty after every commit, which makes a small query five times as dear.
    */
   function readingConnection(isRead: boolean): SqliteConnection {
-    refuseInside('a query on the reading handle')
+    scope.refuseInside('a query on the reading handle')
     return isRead && !writer.isInTransaction ? writer : reader
   }
 
@@ -132,7 +123,7 @@ function createSqliteStorage(parts: {
     engine: 'sqlite',
     db,
     write,
-    afterCommit: (tx, effect) => void effects.get(tx)?.push(effect),
+    afterCommit: scope.afterCommit,
     prepare,
     async close() {
       await groupCommit.settled()

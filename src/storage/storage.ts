@@ -22,18 +22,18 @@ export type Prepared<Parameters, Row> = (
 ) => Promise<PreparedResult<Row>>
 
 /**
- * The seam between the engines: all that a room needs of its database. Implementations: `sqlite.ts`.
+ * The seam between the engines: all that a room needs of its database. Implementations: `sqlite.ts`, `postgres.ts`.
  */
 export interface Storage {
-  readonly engine: 'sqlite'
+  readonly engine: 'sqlite' | 'postgres'
 
   /** Reads committed data. */
   readonly db: Database
 
   /**
-   * Runs `work` in a transaction and resolves once it is durable. Transactions that arrive together are
-   * committed together; one that throws is rolled back alone and rejects with what it threw.
-   * Nothing slow belongs inside: it holds the writer.
+   * Runs `work` in a transaction and resolves once it is durable. One that throws is rolled back alone and
+   * rejects with what it threw. Where two are in each other's way, `work` may be run again. Nothing slow belongs
+   * inside: it holds the one writer (SQLite), or a connection and its locks (PostgreSQL).
    */
   write<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
 

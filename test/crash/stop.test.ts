@@ -87,6 +87,8 @@ describe('a server that is told to stop', () => {
     const { hostname, port } = new URL(server.url)
     const idle = connect(Number(port), hostname)
     const unfinished = connect(Number(port), hostname)
+    // The server may reset them: that is how it does not wait.
+    for (const socket of [idle, unfinished]) socket.on('error', () => {})
     await Promise.all([once(idle, 'connect'), once(unfinished, 'connect')])
     unfinished.write('POST /v1/interactions HTTP/1.1\r\nhost: localhost\r\n')
     unfinished.write('content-type: application/json\r\ncontent-length: 100\r\n\r\n{"title"')

@@ -1,3 +1,4 @@
+import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ReplyEvent } from '../../src/events/event.ts'
 import { createEventLog, type EventLog } from '../../src/events/log.ts'
@@ -5,18 +6,24 @@ import { createEventStore } from '../../src/events/store.ts'
 import { type EventWriter, LostClaim } from '../../src/events/writer.ts'
 import { newId } from '../../src/ids.ts'
 import type { Storage } from '../../src/storage/storage.ts'
-import { engines, insertReply, takeOver } from '../support/storage.ts'
+import { engine } from '../support/database.ts'
+import { insertReply, openStorage, takeOver } from '../support/storage.ts'
 import { until } from '../support/until.ts'
 
-describe.each(engines)('the event log on $name', ({ open }) => {
+describe(`the event log on ${engine}`, () => {
   let storage: Storage
   let remove: () => Promise<void>
   let events: EventLog
   const never = new AbortController().signal
 
   beforeEach(async () => {
-    ;({ storage, remove } = await open())
-    events = createEventLog({ storage, store: createEventStore(storage), now: () => 1 })
+    ;({ storage, remove } = await openStorage())
+    events = createEventLog({
+      storage,
+      store: createEventStore(storage),
+      now: () => 1,
+      log: pino({ level: 'silent' }),
+    })
   })
   afterEach(() => remove())
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Json } from '../support/client.ts'
 import { startServer } from '../support/server.ts'
 import {
@@ -85,4 +85,23 @@ test('an id that a client sends along is not taken for ours', async () => {
   const { headers } = await parley.request('GET', '/v1/models', undefined, { 'x-request-id': 'mine' })
   expect(headers.get('x-request-id')).not.toBe('mine')
   await parley.stop()
+})
+
+describe('behind a proxy', () => {
+  test('a request keeps the id that the proxy gave it', async () => {
+    const parley = await startServer({ TRUST_PROXY: 'on' })
+    const given = { 'x-request-id': '6c1f8e0b7d2a4f3e9b8c7d6e5f4a3b2c' }
+    const { headers } = await parley.request('GET', '/v1/models', undefined, given)
+    expect(headers.get('x-request-id')).toBe(given['x-request-id'])
+    await parley.stop()
+  })
+
+  test('an id that is none is not taken', async () => {
+    const parley = await startServer({ TRUST_PROXY: 'on' })
+    for (const id of ['', 'short', 'with spaces in it', '"quoted-and-long"', 'x'.repeat(65)]) {
+      const { headers } = await parley.request('GET', '/v1/models', undefined, { 'x-request-id': id })
+      expect(headers.get('x-request-id'), id).toMatch(/^[\w-]{20,60}$/)
+    }
+    await parley.stop()
+  })
 })

@@ -1,14 +1,19 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Storage, Transaction } from '../../src/storage/storage.ts'
-import { engines, interactionRow } from '../support/storage.ts'
+import { engine } from '../support/database.ts'
+import { interactionRow, openStorage } from '../support/storage.ts'
 
-describe.each(engines)('storage on $name', ({ open }) => {
+/** An id that says its number. */
+const numbered = (number: number) => `00000000-0000-7000-8000-${String(number).padStart(12, '0')}`
+const [a, b] = [numbered(1), numbered(2)]
+
+describe(`storage on ${engine}`, () => {
   let storage: Storage
   let reopen: () => Promise<Storage>
   let remove: () => Promise<void>
 
   beforeEach(async () => {
-    ;({ storage, reopen, remove } = await open())
+    ;({ storage, reopen, remove } = await openStorage())
   })
   afterEach(() => remove())
 
@@ -23,11 +28,11 @@ describe.each(engines)('storage on $name', ({ open }) => {
 
   test('what was written is there, and its result comes back', async () => {
     const result = await storage.write(async (tx) => {
-      await insert(tx, 'a')
+      await insert(tx, a)
       return 'written'
     })
     expect(result).toBe('written')
-    expect(await ids()).toEqual(['a'])
+    expect(await ids()).toEqual([a])
   })
 
   test('a transaction sees its own writes; nobody else does until they are committed', async () => {
@@ -35,7 +40,7 @@ describe.each(engines)('storage on $name', ({ open }) => {
     const release = Promise.withResolvers<void>()
     const begun = Promise.withResolvers<void>()
     const written = storage.write(async (tx) => {
-      await insert(tx, 'a')
+      await insert(tx, a)
       seen.push(await tx.selectFrom('interactions').select('id').execute())
       begun.resolve()
       await release.promise
@@ -44,14 +49,14 @@ describe.each(engines)('storage on $name', ({ open }) => {
     expect(await ids()).toEqual([])
     release.resolve()
     await written
-    expect(seen).toEqual([[{ id: 'a' }]])
-    expect(await ids()).toEqual(['a'])
+    expect(seen).toEqual([[{ id: a }]])
+    expect(await ids()).toEqual([a])
   })
 
   test('work that throws leaves nothing behind, and rejects with what it threw', async () => {
     const failure = new Error('changed my mind')
     const work = storage.write(async (tx) => {
-      await insert(tx, 'a')
+      await insert(tx, a)
       throw failure
     })
     await expect(work).rejects.toBe(failure)
@@ -61,20 +66,20 @@ describe.each(engines)('storage on $name', ({ open }) => {
   test('one that fails among many takes nobody along', async () => {
     const works = Array.from({ length: 50 }, (_, index) =>
       storage.write(async (tx) => {
-        await insert(tx, String(index).padStart(2, '0'))
+        await insert(tx, numbered(index))
         if (index % 5 === 0) throw new Error(`no ${index}`)
-        if (index % 5 === 1) await insert(tx, String(index).padStart(2, '0'))
+        if (index % 5 === 1) await insert(tx, numbered(index))
       }),
     )
     const outcomes = await Promise.allSettled(works)
     const kept = outcomes.flatMap(({ status }, index) => (status === 'fulfilled' ? [index] : []))
     expect(kept).toHaveLength(30)
-    expect(await ids()).toEqual(kept.map((index) => String(index).padStart(2, '0')))
+    expect(await ids()).toEqual(kept.map((index) => numbered(index)))
   })
 
   test('what cannot be is refused: a child without its parent, the same twice', async () => {
     const orphan = {
-      interaction_id: 'nobody',
+      interaction_id: numbered(8),
       position: 1,
       role: 'Human',
       content_json: '[]',
@@ -85,12 +90,12 @@ describe.each(engines)('storage on $name', ({ open }) => {
       storage.write((tx) =>
         tx
           .insertInto('messages')
-          .values({ id: 'm', ...orphan, ...times })
+          .values({ id: numbered(7), ...orphan, ...times })
           .execute(),
       ),
     ).rejects.toThrow(/foreign key/i)
-    await storage.write((tx) => insert(tx, 'a'))
-    await expect(storage.write((tx) => insert(tx, 'a'))).rejects.toThrow(/unique/i)
+    await storage.write((tx) => insert(tx, a))
+    await expect(storage.write((tx) => insert(tx, a))).rejects.toThrow(/unique/i)
   })
 
   test('effects run once it is durable, in their order, before the writer hears of it', async () => {
@@ -98,7 +103,7 @@ describe.each(engines)('storage on $name', ({ open }) => {
     await storage
       .write(async (tx) => {
         storage.afterCommit(tx, () => order.push('first'))
-        await insert(tx, 'a')
+        await insert(tx, a)
         storage.afterCommit(tx, () => order.push('second'))
         order.push('work')
       })
@@ -110,7 +115,7 @@ describe.each(engines)('storage on $name', ({ open }) => {
     const ran: string[] = []
     const fails = storage.write(async (tx) => {
       storage.afterCommit(tx, () => ran.push('failed'))
-      await insert(tx, 'a')
+      await insert(tx, a)
       throw new Error('no')
     })
     const succeeds = storage.write(async (tx) => {
@@ -123,14 +128,11 @@ describe.each(engines)('storage on $name', ({ open }) => {
   test('an effect may read, and write anew', async () => {
     const again = Promise.withResolvers<void>()
     await storage.write(async (tx) => {
-      await insert(tx, 'a')
-      storage.afterCommit(
-        tx,
-        () => void storage.write((next) => insert(next, 'b')).then(() => again.resolve()),
-      )
+      await insert(tx, a)
+      storage.afterCommit(tx, () => void storage.write((next) => insert(next, b)).then(() => again.resolve()))
     })
     await again.promise
-    expect(await ids()).toEqual(['a', 'b'])
+    expect(await ids()).toEqual([a, b])
   })
 
   test('the reading handle inside of a write is a mistake, and says so', async () => {
@@ -144,7 +146,7 @@ describe.each(engines)('storage on $name', ({ open }) => {
   })
 
   test('a write inside of a write is a mistake, and says so', async () => {
-    await expect(storage.write((tx) => storage.write(() => insert(tx, 'a')))).rejects.toThrow(
+    await expect(storage.write((tx) => storage.write(() => insert(tx, a)))).rejects.toThrow(
       "use the transaction's handle",
     )
     expect(await ids()).toEqual([])
@@ -153,7 +155,7 @@ describe.each(engines)('storage on $name', ({ open }) => {
   test('a prepared query runs on either handle, with its own values each time', async () => {
     const insertOne = storage.prepare((db, row: ReturnType<typeof interactionRow>) =>
       db.insertInto('interactions').values({
-        ...interactionRow('fixed'),
+        ...interactionRow(numbered(9)),
         id: row.id,
         owner_id: row.owner_id,
         prompt: row.prompt,
@@ -163,21 +165,21 @@ describe.each(engines)('storage on $name', ({ open }) => {
       db.selectFrom('interactions').select(['id', 'prompt']).where('owner_id', '=', given.ownerId),
     )
     const changes = await storage.write(async (tx) => {
-      await insertOne(tx, { ...interactionRow('a'), owner_id: 'alice' })
-      const done = await insertOne(tx, { ...interactionRow('b'), owner_id: 'bob' })
-      expect((await find(tx, { ownerId: 'alice' })).rows).toEqual([{ id: 'a', prompt: null }])
+      await insertOne(tx, { ...interactionRow(a), owner_id: 'alice' })
+      const done = await insertOne(tx, { ...interactionRow(b), owner_id: 'bob' })
+      expect((await find(tx, { ownerId: 'alice' })).rows).toEqual([{ id: a, prompt: null }])
       return done.changes
     })
     expect(changes).toBe(1)
-    expect((await find(storage.db, { ownerId: 'bob' })).rows).toEqual([{ id: 'b', prompt: null }])
+    expect((await find(storage.db, { ownerId: 'bob' })).rows).toEqual([{ id: b, prompt: null }])
     expect((await find(storage.db, { ownerId: 'nobody' })).rows).toEqual([])
   })
 
   test('closing waits for what is being written, and it is there when the storage is opened again', async () => {
-    const written = storage.write((tx) => insert(tx, 'a'))
+    const written = storage.write((tx) => insert(tx, a))
     await storage.close()
     await written
     storage = await reopen()
-    expect(await ids()).toEqual(['a'])
+    expect(await ids()).toEqual([a])
   })
 })

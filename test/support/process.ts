@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Client, createClient } from './client.ts'
+import { createDatabase } from './database.ts'
 
 export interface Ended {
   code: number | null
@@ -45,6 +46,7 @@ export async function spawnServer(
   nodeOptions: string[] = [],
 ): Promise<ServerProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'parley-process-'))
+  const database = await createDatabase()
   const complaints: string[] = []
   let child: ChildProcess | undefined
   let url = ''
@@ -54,7 +56,7 @@ export async function spawnServer(
     const started = spawn(process.execPath, [...nodeOptions, main], {
       // No .env of the developer's is found there.
       cwd: folder,
-      env: { ...process.env, ...processEnv, DATABASE_URL: `sqlite:${folder}/parley.db`, ...env, ...more },
+      env: { ...process.env, ...processEnv, DATABASE_URL: database.url, ...env, ...more },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child = started
@@ -107,6 +109,7 @@ export async function spawnServer(
     send: (signal) => void child?.kill(signal),
     async remove() {
       await end('SIGKILL')
+      await database.remove()
       rmSync(folder, { recursive: true, force: true })
     },
   }

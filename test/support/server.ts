@@ -1,14 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { pino } from 'pino'
 import { startApp } from '../../src/app.ts'
 import { type Clock, systemClock } from '../../src/clock.ts'
 import { loadConfig } from '../../src/config.ts'
 import { type Client, createClient } from './client.ts'
+import { createDatabase } from './database.ts'
 
 export interface TestServer extends Client {
-  databasePath: string
+  databaseUrl: string
   stop(): Promise<void>
   /** Stops it and starts it again on the same data. */
   restart(env?: Record<string, string>): Promise<void>
@@ -32,16 +30,14 @@ export async function startServer(
   logTo?: (line: string) => void,
   now: Clock = systemClock,
 ): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'parley-test-'))
-  const databasePath = join(folder, 'parley.db')
+  const database = await createDatabase()
   const start = (more: Record<string, string> = {}) => {
-    const config = loadConfig({ ...testEnv, DATABASE_URL: `sqlite:${databasePath}`, ...env, ...more })
+    const config = loadConfig({ ...testEnv, DATABASE_URL: database.url, ...env, ...more })
     const log = logTo ? pino({ level: 'trace' }, { write: logTo }) : pino({ level: 'silent' })
     return startApp(config, log, '0.0.0-test', now)
   }
-  const removeFolder = () => rmSync(folder, { recursive: true, force: true })
-  let app = await start().catch((error: unknown) => {
-    removeFolder()
+  let app = await start().catch(async (error: unknown) => {
+    await database.remove()
     throw error
   })
   const client = createClient(() => app.url, env['API_KEY'])
@@ -51,10 +47,10 @@ export async function startServer(
     get url() {
       return client.url
     },
-    databasePath,
+    databaseUrl: database.url,
     async stop() {
       await app.stop()
-      removeFolder()
+      await database.remove()
     },
     async restart(more) {
       await app.stop()

@@ -1,41 +1,31 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { newId } from '../../src/ids.ts'
-import { openSqliteStorage } from '../../src/storage/sqlite.ts'
 import type { Storage } from '../../src/storage/storage.ts'
+import { createDatabase } from './database.ts'
 
-/** An engine, and how to have an empty database of it. */
-export interface Engine {
-  name: string
-  open(): Promise<{
-    storage: Storage
-    /** Opens the same data again, after it was closed. */
-    reopen: () => Promise<Storage>
-    /** Closes it, and removes the data. */
-    remove: () => Promise<void>
-  }>
+/** An empty database of the engine that is tested. */
+export interface OpenStorage {
+  storage: Storage
+  /** As DATABASE_URL has it. */
+  url: string
+  /** Opens the same data again, after it was closed. */
+  reopen: () => Promise<Storage>
+  /** Closes it, and removes the data. */
+  remove: () => Promise<void>
 }
 
-/** Every engine: what one of them promises, all of them promise. */
-export const engines: Engine[] = [
-  {
-    name: 'sqlite',
-    async open() {
-      const folder = mkdtempSync(join(tmpdir(), 'parley-storage-'))
-      const path = join(folder, 'parley.db')
-      let storage = await openSqliteStorage(path)
-      return {
-        storage,
-        reopen: async () => (storage = await openSqliteStorage(path)),
-        async remove() {
-          await storage.close()
-          rmSync(folder, { recursive: true, force: true })
-        },
-      }
+export async function openStorage(): Promise<OpenStorage> {
+  const database = await createDatabase()
+  let storage = await database.open()
+  return {
+    storage,
+    url: database.url,
+    reopen: async () => (storage = await database.open()),
+    async remove() {
+      await storage.close()
+      await database.remove()
     },
-  },
-]
+  }
+}
 
 /** An interaction as a row, for tests below the verbs. */
 export function interactionRow(id = newId()) {

@@ -1,9 +1,12 @@
-import { type Kysely, sql } from 'kysely'
+import { type ColumnDefinitionBuilder, type Kysely, sql } from 'kysely'
+import { logsPerMs } from '../schema.ts'
+import { idType, isPostgres } from './engine.ts'
 
 export async function up(db: Kysely<never>): Promise<void> {
+  const id = idType(db)
   await db.schema
     .createTable('interactions')
-    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('id', id, (column) => column.primaryKey())
     .addColumn('owner_id', 'text', (column) => column.notNull())
     .addColumn('title', 'text')
     .addColumn('model', 'text', (column) => column.notNull())
@@ -23,8 +26,8 @@ export async function up(db: Kysely<never>): Promise<void> {
 
   await db.schema
     .createTable('messages')
-    .addColumn('id', 'text', (column) => column.primaryKey())
-    .addColumn('interaction_id', 'text', (column) =>
+    .addColumn('id', id, (column) => column.primaryKey())
+    .addColumn('interaction_id', id, (column) =>
       column.notNull().references('interactions.id').onDelete('cascade'),
     )
     .addColumn('position', 'bigint', (column) => column.notNull())
@@ -42,17 +45,18 @@ export async function up(db: Kysely<never>): Promise<void> {
     .unique()
     .execute()
 
+  if (isPostgres(db))
+    await sql`create sequence reply_logs cycle maxvalue ${sql.lit(logsPerMs - 1)} minvalue 0`.execute(db)
   await db.schema
     .createTable('replies')
-    .addColumn('log', 'integer', (column) => column.primaryKey())
-    .addColumn('id', 'text', (column) =>
-      column.notNull().unique().references('messages.id').onDelete('cascade'),
-    )
-    .addColumn('interaction_id', 'text', (column) => column.notNull())
+    .addColumn('log', logType(db), (column) => logDefault(db, column))
+    .addColumn('id', id, (column) => column.notNull().unique().references('messages.id').onDelete('cascade'))
+    .addColumn('interaction_id', id, (column) => column.notNull())
     .addColumn('position', 'bigint', (column) => column.notNull())
     .addColumn('status', 'text', (column) => column.notNull())
     .addColumn('model', 'text', (column) => column.notNull())
     .addColumn('attempt', 'integer', (column) => column.notNull())
+    .addColumn('node', 'integer')
     .addColumn('crashes', 'integer', (column) => column.notNull())
     .addColumn('failures', 'integer', (column) => column.notNull())
     .addColumn('throttles', 'integer', (column) => column.notNull())
@@ -72,11 +76,39 @@ export async function up(db: Kysely<never>): Promise<void> {
   // Rows are appended, whoever they belong to, so that the events of one commit are on few pages.
   await db.schema
     .createTable('events')
-    .addColumn('log', 'integer', (column) => column.notNull().references('replies.log').onDelete('cascade'))
-    .addColumn('sequence', 'integer', (column) => column.notNull())
+    .addColumn('log', logType(db), (column) => column.notNull())
+    .addColumn('sequence', 'bigint', (column) => column.notNull())
     .addColumn('type', 'text', (column) => column.notNull())
     .addColumn('data_json', 'text', (column) => column.notNull())
     .addColumn('created_at', 'bigint', (column) => column.notNull())
+    // Its partitions, a day each, are made by events/partitions.ts.
+    .$call((table) => (isPostgres(db) ? table.modifyEnd(sql`partition by range (log)`) : table))
     .execute()
   await db.schema.createIndex('events_in_order').on('events').columns(['log', 'sequence']).unique().execute()
+  if (isPostgres(db)) await createNodes(db)
+}
+
+/** Nodes that share a database; SQLite has one. */
+async function createNodes(db: Kysely<never>): Promise<void> {
+  await db.schema
+    .createTable('nodes')
+    .addColumn('number', 'integer', (column) => column.primaryKey().generatedAlwaysAsIdentity())
+    .addColumn('started_at', 'bigint', (column) => column.notNull())
+    .execute()
+}
+
+/**
+ * The number of a log: on SQLite the row's own, on PostgreSQL one that begins with its time, so that the events
+ * of a day have a range, and a partition, of their own. Below 2^53 until the year 2248.
+ */
+function logType(db: Kysely<never>) {
+  return isPostgres(db) ? 'bigint' : 'integer'
+}
+
+function logDefault(db: Kysely<never>, column: ColumnDefinitionBuilder) {
+  if (!isPostgres(db)) return column.primaryKey()
+  const perMs = sql.lit(logsPerMs)
+  return column
+    .primaryKey()
+    .defaultTo(sql`(extract(epoch from clock_timestamp()) * 1000)::bigint * ${perMs} + nextval('reply_logs')`)
 }

@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openSqliteStorage } from '../../src/storage/sqlite.ts'
-import type { Json } from '../support/client.ts'
-import { startServer, type TestServer } from '../support/server.ts'
-import { interactionRow } from '../support/storage.ts'
-import { until } from '../support/until.ts'
+import { openSqliteStorage } from '../../../src/storage/sqlite.ts'
+import type { Json } from '../../support/client.ts'
+import { startServer, type TestServer } from '../../support/server.ts'
+import { interactionRow } from '../../support/storage.ts'
+import { until } from '../../support/until.ts'
 
 let folder: string
 beforeAll(() => {

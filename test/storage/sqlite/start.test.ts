@@ -15,10 +15,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { StartupError } from '../../src/errors.ts'
-import { spawnServer } from '../support/process.ts'
-import { main, startRefused } from '../support/refused-start.ts'
-import { startServer } from '../support/server.ts'
+import { StartupError } from '../../../src/errors.ts'
+import { spawnServer } from '../../support/process.ts'
+import { main, startRefused } from '../../support/refused-start.ts'
+import { startServer } from '../../support/server.ts'
 
 let folder: string
 let path: string

@@ -1,0 +1,241 @@
+import { CompiledQuery } from 'kysely'
+import { type Job as BossJob, PgBoss } from 'pg-boss'
+import { newId } from '../ids.ts'
+import type { Log } from '../log.ts'
+import type { Notices } from '../storage/notices.ts'
+import type { Storage, Transaction } from '../storage/storage.ts'
+import type { Job, Jobs, Look } from './jobs.ts'
+
+const queue = 'looks'
+/** A worker that says nothing for so long is taken for dead, however alive it may be: its claim is fenced. */
+const heartbeatSeconds = 10
+const beatMs = 4_000
+/** Who missed a notice finds new work at the latest by then. */
+const pollMs = 2_000
+const countMs = 2_000
+const maxFetched = 64
+/** A job that failed for good would block its interaction for ever: a reply that is given up is our own state. */
+const endlessRetries = 1_000_000
+const longestSeconds = 86_000
+
+export interface ClusterJobs extends Jobs {
+  /** Gives the running jobs of interactions back to the queue: who ran them is dead. */
+  release(interactionIds: string[]): Promise<void>
+}
+
+interface Data {
+  interactionId: string
+}
+
+/**
+ * Jobs of any number of nodes, kept by pg-boss in the same database, so that a job is enqueued by the transaction
+ * that it belongs to. One at a time for each interaction, in the order of their coming.
+ */
+export async function createPgBossJobs(options: {
+  url: string
+  storage: Storage
+  notices: Notices
+  maxRunning: number
+  /** On all nodes together. */
+  maxRunningPerGroup: number
+  onError: (error: unknown, job: Job) => void
+  log: Log
+}): Promise<ClusterJobs> {
+  const { storage, notices, maxRunning, maxRunningPerGroup, onError, log } = options
+  const boss = new PgBoss({
+    connectionString: options.url,
+    application_name: 'parley jobs',
+    max: 4,
+    schedule: false,
+    superviseIntervalSeconds: 2,
+    monitorIntervalSeconds: 2,
+  })
+  boss.on('error', (error) => log.warn({ err: error }, 'the job queue could not be reached'))
+  await boss.start()
+  await boss.createQueue(queue, {
+    policy: 'key_strict_fifo',
+    retryLimit: endlessRetries,
+    retryDelay: 0,
+    heartbeatSeconds,
+    expireInSeconds: longestSeconds,
+    deleteAfterSeconds: 600,
+  })
+
+  const running = new Map<string, { job: BossJob<Data>; done: Promise<void> }>()
+  const stopping = new AbortController()
+  const finished: Array<BossJob<Data>> = []
+  const timers: NodeJS.Timeout[] = []
+  let look: Look | undefined
+  /** It takes no more work. */
+  const stopped = new AbortController()
+  let fetching: Promise<void> | undefined
+  let mayBeMore = false
+  let isCompleting: Promise<void> | undefined
+  let waiting = 0
+
+  async function enqueue(tx: Transaction, { interactionId, group, notBefore }: Job) {
+    const db = {
+      executeSql: async (text: string, values: unknown[] = []) => ({
+        rows: (await tx.executeQuery(CompiledQuery.raw(text, values))).rows,
+      }),
+    }
+    await boss.send(
+      queue,
+      { interactionId },
+      {
+        db,
+        // In the order of their making: pg-boss takes the jobs of a group in the order of their ids.
+        id: newId(),
+        singletonKey: interactionId,
+        group: { id: group },
+        ...(notBefore && { startAfter: new Date(notBefore) }),
+      },
+    )
+    storage.afterCommit(tx, () => {
+      waiting += 1
+      fetchMore()
+      notices.tell('jobs', queue)
+    })
+  }
+
+  /** Fetches as long as there is work and room for it; one fetch at a time. */
+  function fetchMore() {
+    mayBeMore = true
+    if (fetching || !look || stopped.signal.aborted) return
+    fetching = fetchAll(look)
+      .catch((error: unknown) => log.warn({ err: error }, 'no jobs could be fetched'))
+      .finally(() => {
+        fetching = undefined
+        if (mayBeMore && running.size < maxRunning) setTimeout(fetchMore, 100)
+      })
+  }
+
+  async function fetchAll(lookAt: Look) {
+    while (mayBeMore && !stopped.signal.aborted && running.size < maxRunning) {
+      mayBeMore = false
+      const jobs = await boss.fetch<Data>(queue, {
+        batchSize: Math.min(maxFetched, maxRunning - running.size),
+        groupConcurrency: maxRunningPerGroup,
+      })
+      if (stopped.signal.aborted) return giveBack(jobs)
+      // Until the next count, which knows what other nodes did.
+      waiting = Math.max(0, waiting - jobs.length)
+      for (const job of jobs) {
+        const entry = { job, done: Promise.resolve() }
+        running.set(job.id, entry)
+        entry.done = run(lookAt, job)
+      }
+      if (jobs.length > 0) mayBeMore = true
+    }
+  }
+
+  /** They came too late for this node. */
+  async function giveBack(jobs: Array<BossJob<Data>>) {
+    if (jobs.length > 0) await boss.fail(queue, jobs, { message: 'its node is stopping' })
+  }
+
+  async function run(lookAt: Look, bossJob: BossJob<Data>) {
+    const job = { interactionId: bossJob.data.interactionId, group: bossJob.groupId ?? '' }
+    try {
+      const next = await lookAt(job, stopping.signal)
+      if (next && (await isNews(next, job))) await storage.write((tx) => enqueue(tx, next))
+    } catch (error) {
+      // Nothing is lost: the reply is still open, and the sweeper looks at it again.
+      onError(error, job)
+    }
+    running.delete(bossJob.id)
+    finished.push(bossJob)
+    await (isCompleting ??= completeAll())
+  }
+
+  /** What is to be looked at at once has a job already, as a rule: that of its own post. */
+  async function isNews(next: Job, last: Job): Promise<boolean> {
+    if (next.notBefore || next.group !== last.group) return true
+    const queued = await boss.findJobs(queue, { key: next.interactionId, queued: true, limit: 1 })
+    return queued.length === 0
+  }
+
+  /** While one statement is under way, what ends gathers for the next. */
+  async function completeAll() {
+    while (finished.length > 0) {
+      const some = finished.splice(0)
+      try {
+        await boss.complete(queue, some)
+      } catch (error) {
+        // Its heartbeat ends too: it comes again, and finds nothing to do.
+        log.warn({ err: error }, 'jobs could not be completed')
+      }
+      fetchMore()
+    }
+    isCompleting = undefined
+  }
+
+  function beat() {
+    const alive = [...running.values()].map(({ job }) => job)
+    if (alive.length === 0) return
+    boss.touch(queue, alive).catch((error: unknown) => log.warn({ err: error }, 'no heartbeat'))
+  }
+
+  async function count() {
+    const counted = await boss
+      .getDb()
+      .executeSql(`select count(*)::int as waiting from pgboss.job where name = $1 and state < 'active'`, [
+        queue,
+      ])
+    waiting = (counted.rows as Array<{ waiting: number }>)[0]?.waiting ?? 0
+  }
+
+  timers.push(
+    setInterval(() => {
+      count().catch((error: unknown) => log.debug({ err: error }, 'jobs could not be counted'))
+    }, countMs),
+  )
+
+  return {
+    enqueue,
+    keepsJobs: true,
+    start(handler) {
+      look = handler
+      notices.listen('jobs', fetchMore)
+      notices.onGap(fetchMore)
+      timers.push(setInterval(fetchMore, pollMs), setInterval(beat, beatMs))
+      fetchMore()
+    },
+    get waiting() {
+      return waiting
+    },
+    async withoutJob(interactionIds) {
+      const { rows } = await boss.getDb().executeSql(
+        // Two queries, so that each has its index.
+        `select singleton_key as id from pgboss.job
+           where name = $1 and singleton_key = any($2) and state < 'active'
+         union select singleton_key from pgboss.job
+           where name = $1 and singleton_key = any($2) and state = 'active' and policy = 'key_strict_fifo'`,
+        [queue, interactionIds],
+      )
+      const known = new Set((rows as Array<{ id: string }>).map(({ id }) => id))
+      return new Set(interactionIds.filter((id) => !known.has(id)))
+    },
+    async release(interactionIds) {
+      for (const key of interactionIds) {
+        const jobs = await boss.findJobs<Data>(queue, { key })
+        const active = jobs.filter(({ state }) => state === 'active')
+        if (active.length > 0) await boss.fail(queue, active, { message: 'its node is gone' })
+      }
+      fetchMore()
+      notices.tell('jobs', queue)
+    },
+    async stop(graceMs) {
+      stopped.abort()
+      for (const timer of timers) clearInterval(timer)
+      const beating = setInterval(beat, beatMs)
+      const grace = setTimeout(() => stopping.abort(new Error('the server is stopping')), graceMs)
+      await fetching
+      await Promise.all([...running.values()].map(({ done }) => done))
+      await isCompleting
+      clearTimeout(grace)
+      clearInterval(beating)
+      await boss.stop({ graceful: false })
+    },
+  }
+}

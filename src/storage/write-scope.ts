@@ -1,0 +1,39 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Transaction } from './storage.ts'
+
+/** What happens around the work of a transaction, the same on every engine. */
+export interface WriteScope {
+  /** Throws where `what` is done inside `write`, on a handle that is not the transaction's. */
+  refuseInside(what: string): void
+  /** Does the work and resolves with its result, and with what is to be done once it is durable. */
+  run<T>(
+    tx: Transaction,
+    work: (tx: Transaction) => Promise<T>,
+  ): Promise<{ result: T; effects: Array<() => void> }>
+  afterCommit(tx: Transaction, effect: () => void): void
+}
+
+/**
+ * Inside `write` only the transaction's handle may be used. On PostgreSQL another one would silently run outside
+ * of the transaction, on SQLite it would never return: here it is the same error on either.
+ */
+export function createWriteScope(): WriteScope {
+  const scope = new AsyncLocalStorage<{ isOpen: boolean }>()
+  const effects = new WeakMap<Transaction, Array<() => void>>()
+  return {
+    refuseInside(what) {
+      if (scope.getStore()?.isOpen) throw new Error(`${what} inside write(): use the transaction's handle`)
+    },
+    async run(tx, work) {
+      const open = { isOpen: true }
+      effects.set(tx, [])
+      try {
+        const result = await scope.run(open, work, tx)
+        return { result, effects: effects.get(tx) ?? [] }
+      } finally {
+        open.isOpen = false
+      }
+    },
+    afterCommit: (tx, effect) => void effects.get(tx)?.push(effect),
+  }
+}

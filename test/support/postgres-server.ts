@@ -1,0 +1,101 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { startApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
+import { administer, templateName } from './database.ts'
+import { freePort } from './free-port.ts'
+
+const debian = '/usr/lib/postgresql'
+
+/** A PostgreSQL server of our own, in a folder of its own. */
+export interface PostgresServer {
+  url: string
+  /** Stops it at once, as a crash would, and starts it again. */
+  restart(): void
+  remove(): void
+}
+
+/** The folder of the newest PostgreSQL that Debian has installed. */
+export function findPostgres(): string | undefined {
+  if (!existsSync(debian)) return undefined
+  const versions = readdirSync(debian).filter((name) => existsSync(`${debian}/${name}/bin/initdb`))
+  const [newest] = versions.toSorted((a, b) => Number(b) - Number(a))
+  return newest && `${debian}/${newest}/bin`
+}
+
+/** Starts a server with the programs in `bin`. What it keeps is lost with it, so it need not wait for the disk. */
+export async function startPostgres(
+  bin: string,
+  settings: Record<string, string> = {},
+): Promise<PostgresServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'parley-postgres-'))
+  const port = await freePort()
+  // It refuses to run as root.
+  const asRoot = userInfo().uid === 0
+  if (asRoot) execFileSync('chown', ['postgres', folder])
+  const run = (program: string, ...args: string[]) => {
+    const command = [`${bin}/${program}`, ...args]
+    const [file = '', ...rest] = asRoot
+      ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', ...command]
+      : command
+    const { status, stderr, stdout } = spawnSync(file, rest, {
+      encoding: 'utf8',
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}${stdout}`)
+  }
+  const all = {
+    port: String(port),
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: folder,
+    max_connections: '300',
+    fsync: 'off',
+    ...settings,
+  }
+  const options = Object.entries(all).map(([name, value]) => `-c ${name}=${value}`)
+  const start = () =>
+    run('pg_ctl', '-D', `${folder}/data`, '-l', `${folder}/log`, '-w', '-o', options.join(' '), 'start')
+  run(
+    'initdb',
+    '-D',
+    `${folder}/data`,
+    '-A',
+    'trust',
+    '-U',
+    'postgres',
+    '--locale=C.UTF-8',
+    '-E',
+    'UTF8',
+    '-N',
+  )
+  start()
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    restart() {
+      run('pg_ctl', '-D', `${folder}/data`, '-m', 'immediate', '-w', 'stop')
+      start()
+    },
+    remove() {
+      run('pg_ctl', '-D', `${folder}/data`, '-m', 'immediate', '-w', 'stop')
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Makes the database that the databases of tests are copies of. */
+export async function makeTemplate(serverUrl: string): Promise<void> {
+  await administer(`drop database if exists ${templateName}`)
+  await administer(`create database ${templateName}`)
+  const url = new URL(serverUrl)
+  url.pathname = `/${templateName}`
+  const app = await startApp(
+    loadConfig({ PORT: '0', DETECT: 'off', DATABASE_URL: url.href }),
+    pino({ level: 'silent' }),
+    '0.0.0-test',
+  )
+  await app.stop()
+}
