@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import {
   type Answer,
   type Client,
@@ -166,11 +166,12 @@ describe.skipIf(lacksNginx)('the nginx that is deployed', () => {
     front = createClient(() => nginx.url)
   }
 
-  async function stop() {
+  // Also after a test that fails: nothing else would end it.
+  afterEach(async () => {
     await nginx.remove()
     for (const node of nodes) node.closeAllConnections()
     await Promise.all(nodes.map((node) => new Promise((resolve) => node.close(resolve))))
-  }
+  })
 
   test('asks another node where one breaks off, but never twice for what may have been done', async () => {
     await start(() => undefined)
@@ -180,14 +181,12 @@ describe.skipIf(lacksNginx)('the nginx that is deployed', () => {
     expect(asked).toHaveLength(2)
     expect((await front.get('/v1/interactions')).status).toBe(502)
     expect(asked).toHaveLength(5)
-    await stop()
   })
 
   test('hands on what a node refuses, and says nothing else in its place', async () => {
     await start(() => 503)
     expect((await front.get('/v1/interactions')).status).toBe(503)
     expect(asked).toHaveLength(1)
-    await stop()
   })
 
   test('keeps its connections to the nodes', async () => {
@@ -195,7 +194,6 @@ describe.skipIf(lacksNginx)('the nginx that is deployed', () => {
     for (let left = 60; left > 0; left -= 1) await front.get('/healthz')
     expect(asked).toHaveLength(60)
     expect(connections).toBeLessThan(30)
-    await stop()
   })
 
   test('tells the nodes who asks, and believes nobody who claims to be another', async () => {
@@ -211,6 +209,5 @@ describe.skipIf(lacksNginx)('the nginx that is deployed', () => {
       'x-forwarded-proto': 'http',
       'x-request-id': expect.stringMatching(/^[0-9a-f]{32}$/),
     })
-    await stop()
   })
 })

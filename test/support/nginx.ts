@@ -19,6 +19,7 @@ import { until } from './until.ts'
 /** The front that is deployed, before the nodes of a test. */
 export interface Nginx {
   url: string
+  pid: number
   /** What it logged of each request that has ended. */
   accesses(): Access[]
   remove(): Promise<void>
@@ -57,6 +58,7 @@ export async function startNginx(nodeUrls: string[]): Promise<Nginx> {
   })
   return {
     url: `http://127.0.0.1:${port}`,
+    pid: nginx.pid ?? 0,
     accesses: () =>
       readFileSync(logPath, 'utf8')
         .split('\n')
