@@ -3,7 +3,8 @@ import { addTo, type NewEvent } from '../events/event.ts'
 import type { EventLog } from '../events/log.ts'
 import { type EventWriter, LostClaim } from '../events/writer.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { ClaimedReply, OpenReply, ReplyStore } from './store.ts'
+import type { OpenReply } from './open-store.ts'
+import type { ClaimedReply, ReplyStore } from './store.ts'
 
 /** How long a claim waits for a first token to be committed with. */
 const waitMs = 20

@@ -14,7 +14,8 @@ import type { Answer } from './ask.ts'
 import type { Claim } from './claim.ts'
 import { endWith, judge } from './judge.ts'
 import type { RetryLimits, Tries } from './retry.ts'
-import type { ClaimedReply, Ending, ReplyStore, WaitingReply } from './store.ts'
+import type { WaitingReply } from './open-store.ts'
+import type { ClaimedReply, Ending, ReplyStore } from './store.ts'
 
 export type Conclude = (claim: Claim, answer: Answer) => Promise<void>
 

@@ -10,7 +10,8 @@ import type { MessageStore } from '../messages/store.ts'
 import { estimateTokens } from '../messages/tokens.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
-import type { ReplyStore, WaitingReply } from './store.ts'
+import type { WaitingReply } from './open-store.ts'
+import type { ReplyStore } from './store.ts'
 
 export interface NewMessage {
   role: Role

@@ -5,7 +5,7 @@ import type { LoadHistory } from '../messages/load-history.ts'
 import { estimateTextTokens } from '../messages/tokens.ts'
 import type { Models, ResolvedModel } from '../providers/registry.ts'
 import { modelCall } from './prompt.ts'
-import type { OpenReply } from './store.ts'
+import type { OpenReply } from './open-store.ts'
 
 /** Kept free for the answer where the interaction sets no limit of its own. */
 const usualAnswerTokens = 4_096

@@ -10,7 +10,8 @@ import { type Answer, type AskLimits, askModel } from './ask.ts'
 import type { createClaim } from './claim.ts'
 import type { Conclude } from './conclude.ts'
 import type { Prepare } from './prepare.ts'
-import type { OpenReply, ReplyStore, WaitingReply } from './store.ts'
+import type { OpenReply, WaitingReply } from './open-store.ts'
+import type { ReplyStore } from './store.ts'
 
 export interface RunLimits extends AskLimits {
   maxCrashes: number

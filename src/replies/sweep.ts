@@ -3,7 +3,8 @@ import { firstIdAt } from '../ids.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
 import type { Storage } from '../storage/storage.ts'
-import type { ReplyStore, WaitingReply } from './store.ts'
+import type { WaitingReply } from './open-store.ts'
+import type { ReplyStore } from './store.ts'
 
 const everyMs = 15_000
 const untouchedMs = 60_000

@@ -1,0 +1,149 @@
+import { sql } from 'kysely'
+import type { ReplyRow } from '../storage/schema.ts'
+import type { Storage, Transaction } from '../storage/storage.ts'
+
+/** An open reply that waits for a worker. */
+export type WaitingReply = Pick<OpenReply, 'interactionId' | 'model' | 'notBefore'>
+
+export interface OpenReply {
+  id: string
+  interactionId: string
+  position: number
+  model: string
+  status: 'queued' | 'in_progress'
+  crashes: number
+  notBefore: number | null
+}
+
+const openColumns = ['id', 'interaction_id', 'position', 'model', 'status', 'crashes', 'not_before'] as const
+
+/** In literals, as the partial indices have it: a query with parameters could not use them. */
+export const isOpen = sql<boolean>`status in ('queued', 'in_progress')`
+
+/** The SQL of replies that are open: whose turn it is, and how many wait. It only reads. */
+export function createOpenReplyStore(storage: Storage) {
+  const selectNext = storage.prepare((db, given: { interactionId: string }) =>
+    db
+      .selectFrom('replies')
+      .select(openColumns)
+      .where('interaction_id', '=', given.interactionId)
+      .where(isOpen)
+      .orderBy('position')
+      .limit(2),
+  )
+
+  /** The oldest open reply of an interaction, the one whose turn it is, and whether others wait behind it. */
+  async function nextOpen(
+    interactionId: string,
+  ): Promise<{ reply: OpenReply | undefined; hasMore: boolean }> {
+    const { rows } = await selectNext(storage.db, { interactionId })
+    return { reply: rows[0] && toOpenReply(rows[0]), hasMore: rows.length > 1 }
+  }
+
+  const selectOldest = storage.prepare((db, given: { interactionId: string }) =>
+    db
+      .selectFrom('replies')
+      .select('position')
+      .where('interaction_id', '=', given.interactionId)
+      .where(isOpen)
+      .orderBy('position')
+      .limit(1),
+  )
+
+  /**
+   * Whether more than `limit` replies in front of `position` are open: the one that is being made, and those that
+   * wait for it. Counts only where so many can be: counting takes longer the more there are.
+   */
+  async function hasMoreOpenThan(
+    tx: Transaction,
+    limit: number,
+    { interactionId, position }: { interactionId: string; position: number },
+  ): Promise<boolean> {
+    const { rows } = await selectOldest(tx, { interactionId })
+    const [oldest] = rows
+    if (!oldest || position - oldest.position <= limit) return false
+    return (await countOpen(tx, interactionId)) > limit
+  }
+
+  const selectOpenCount = storage.prepare((db, given: { interactionId: string }) =>
+    db
+      .selectFrom('replies')
+      .select(({ fn }) => fn.countAll<number>().as('open'))
+      .where('interaction_id', '=', given.interactionId)
+      .where(isOpen),
+  )
+
+  async function countOpen(tx: Transaction, interactionId: string): Promise<number> {
+    const { rows } = await selectOpenCount(tx, { interactionId })
+    return Number(rows[0]?.open)
+  }
+
+  /**
+   * The oldest open reply of each interaction behind `afterInteraction`, at most `limit` of them; only those
+   * that nothing has changed since `untouchedSince`.
+   */
+  async function openInteractions(given: {
+    afterInteraction: string
+    untouchedSince: number
+    limit: number
+  }): Promise<OpenReply[]> {
+    const rows = await storage.db
+      .selectFrom('replies as reply')
+      .select(openColumns)
+      .where('interaction_id', '>', given.afterInteraction)
+      .where('updated_at', '<=', given.untouchedSince)
+      .where(isOpen)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('replies as older')
+              .select('older.id')
+              .whereRef('older.interaction_id', '=', 'reply.interaction_id')
+              .whereRef('older.position', '<', 'reply.position')
+              .where(sql<boolean>`older.status in ('queued', 'in_progress')`),
+          ),
+        ),
+      )
+      .orderBy('interaction_id')
+      .limit(given.limit)
+      .execute()
+    return rows.map((row) => toOpenReply(row))
+  }
+
+  /** The interactions in which `node` makes an answer. */
+  async function interactionsOfNode(node: number): Promise<string[]> {
+    const rows = await storage.db
+      .selectFrom('replies')
+      .select('interaction_id')
+      .where('node', '=', node)
+      .where(sql<boolean>`status in ('queued', 'in_progress')`)
+      .where('status', '=', 'in_progress')
+      .execute()
+    return rows.map(({ interaction_id }) => interaction_id)
+  }
+
+  /** The ids of the open replies among `interactionId`'s. */
+  async function openIds(tx: Transaction, interactionId: string): Promise<string[]> {
+    const rows = await tx
+      .selectFrom('replies')
+      .select('id')
+      .where('interaction_id', '=', interactionId)
+      .where(isOpen)
+      .execute()
+    return rows.map(({ id }) => id)
+  }
+
+  return { nextOpen, hasMoreOpenThan, openInteractions, interactionsOfNode, openIds }
+}
+
+function toOpenReply(row: Pick<ReplyRow, (typeof openColumns)[number]>): OpenReply {
+  return {
+    id: row.id,
+    interactionId: row.interaction_id,
+    position: row.position,
+    model: row.model,
+    status: row.status === 'in_progress' ? 'in_progress' : 'queued',
+    crashes: row.crashes,
+    notBefore: row.not_before,
+  }
+}
