@@ -101,37 +101,33 @@ export async function startApp(
   registerHealth(server, async () => isReady)
   await registerDoors(server, { interactions, messages, replies, models, streams })
 
+  async function stop() {
+    isReady = false
+    pruner.stop()
+    streams.close()
+    hangUp()
+    const closed = server.close()
+    await replies.stop(config.stopGraceMs)
+    // Who has not finished asking by now would be waited for until its request times out.
+    const late = setTimeout(() => server.server.closeAllConnections(), lastAnswersMs)
+    await closed
+    clearTimeout(late)
+    http.close()
+    events.stop()
+    await engine.stop()
+  }
+
   try {
     await listen(server, config)
+    // Only now: a process that cannot listen must not take up replies that it leaves again.
+    await engine.start(replies)
+    await pruner.start()
+    await replies.start()
   } catch (error) {
-    http.close()
-    await engine.stop()
+    await stop()
     throw error
   }
-  // Only now: a process that cannot listen must not take up replies that it leaves again.
-  await engine.start(replies)
-  await pruner.start()
-  await replies.start()
-
-  return {
-    url: urlOf(server, config.host),
-    models,
-    async stop() {
-      isReady = false
-      pruner.stop()
-      streams.close()
-      hangUp()
-      const closed = server.close()
-      await replies.stop(config.stopGraceMs)
-      // Who has not finished asking by now would be waited for until its request times out.
-      const late = setTimeout(() => server.server.closeAllConnections(), lastAnswersMs)
-      await closed
-      clearTimeout(late)
-      http.close()
-      events.stop()
-      await engine.stop()
-    },
-  }
+  return { url: urlOf(server, config.host), models, stop }
 }
 
 async function openEngine(config: Config, log: Log, now: Clock): Promise<Engine> {

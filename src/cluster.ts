@@ -5,6 +5,7 @@ import { createPgBossJobs } from './jobs/pg-boss.ts'
 import type { Replies } from './replies/replies.ts'
 import { requireWhole } from './storage/copy-mark.ts'
 import { createNotices } from './storage/notices.ts'
+import { explainConnectFailure } from './storage/postgres-errors.ts'
 import { openPostgresStorage } from './storage/postgres.ts'
 
 /** Any number of nodes on one PostgreSQL, and nothing else. */
@@ -20,7 +21,8 @@ export async function openCluster(
   const storage = await requireWhole(opened)
   try {
     // It listens, and holds the lock that says that this node lives: a pooler gives its session to others.
-    const notices = createNotices({ url: config.databaseDirectUrl ?? url, log })
+    const direct = config.databaseDirectUrl
+    const notices = createNotices({ url: direct ?? url, log })
     const jobs = await createPgBossJobs({
       url,
       storage,
@@ -40,7 +42,9 @@ export async function openCluster(
       node: () => nodes.number ?? null,
       async start(given) {
         replies = given
-        await notices.start()
+        await notices.start().catch((error: unknown) => {
+          throw explainConnectFailure(error, direct ?? url, direct ? 'DATABASE_DIRECT_URL' : 'DATABASE_URL')
+        })
         nodes.start()
       },
       async stop() {

@@ -6,7 +6,8 @@ import { inThousands, progressLine } from './copy/progress.ts'
 import { tables } from './copy/store.ts'
 import { StartupError } from './errors.ts'
 import { database, type DatabaseSetting } from './settings.ts'
-import { openPostgresStorage, placeOf } from './storage/postgres.ts'
+import { placeOf } from './storage/postgres-errors.ts'
+import { openPostgresStorage } from './storage/postgres.ts'
 import { openSqliteStorage } from './storage/sqlite.ts'
 
 const usage = `Copies everything from one database to another, which must be empty, and compares the two.

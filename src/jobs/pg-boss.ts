@@ -51,15 +51,20 @@ export async function createPgBossJobs(options: {
     monitorIntervalSeconds: 2,
   })
   boss.on('error', (error) => log.warn({ err: error }, 'the job queue could not be reached'))
-  await boss.start()
-  await boss.createQueue(queue, {
-    policy: 'key_strict_fifo',
-    retryLimit: endlessRetries,
-    retryDelay: 0,
-    heartbeatSeconds,
-    expireInSeconds: longestSeconds,
-    deleteAfterSeconds: 600,
-  })
+  try {
+    await boss.start()
+    await boss.createQueue(queue, {
+      policy: 'key_strict_fifo',
+      retryLimit: endlessRetries,
+      retryDelay: 0,
+      heartbeatSeconds,
+      expireInSeconds: longestSeconds,
+      deleteAfterSeconds: 600,
+    })
+  } catch (error) {
+    await boss.stop({ graceful: false })
+    throw error
+  }
 
   const running = new Map<string, { job: BossJob<Data>; done: Promise<void> }>()
   const stopping = new AbortController()

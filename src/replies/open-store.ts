@@ -116,7 +116,8 @@ export function createOpenReplyStore(storage: Storage) {
       .selectFrom('replies')
       .select('interaction_id')
       .where('node', '=', node)
-      .where(sql<boolean>`status in ('queued', 'in_progress')`)
+      // For the partial index, which has the condition in these words.
+      .where(isOpen)
       .where('status', '=', 'in_progress')
       .execute()
     return rows.map(({ interaction_id }) => interaction_id)

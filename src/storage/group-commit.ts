@@ -1,4 +1,5 @@
 import type { SqliteConnection } from './sqlite-connection.ts'
+import { runEffects } from './write-scope.ts'
 
 const maxTogether = 256
 
@@ -51,7 +52,7 @@ export function createGroupCommit(writer: SqliteConnection) {
       return
     }
     for (const { waiting, effects } of done) {
-      for (const effect of effects) runApart(effect)
+      runEffects(effects)
       waiting.committed()
     }
   }
@@ -76,16 +77,5 @@ export function createGroupCommit(writer: SqliteConnection) {
     enqueue,
     /** Resolves when nothing is waiting any more. */
     settled: async () => underWay,
-  }
-}
-
-/** One that throws is a mistake that ends the process, but not the commits of others before that. */
-function runApart(effect: () => void) {
-  try {
-    effect()
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
   }
 }

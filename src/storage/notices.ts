@@ -55,13 +55,19 @@ export function createNotices(options: { url: string; log: Log }): Notices {
       query_timeout: 5_000,
       keepAlive: true,
     })
-    next.on('error', () => lost(next))
-    next.on('end', () => lost(next))
+    let isGone = false
+    const onGone = () => {
+      isGone = true
+      lost(next)
+    }
+    next.on('error', onGone)
+    next.on('end', onGone)
     next.on('notification', ({ payload = '' }) => hear(payload))
     try {
       await next.connect()
       await next.query(`listen ${channel}`)
       for (const effect of onConnects) await effect(next)
+      if (isGone) throw new Error('the connection was lost while it was made')
     } catch (error) {
       await next.end().catch(() => {})
       throw error

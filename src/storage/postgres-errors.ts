@@ -27,7 +27,7 @@ function isUnavailable(error: unknown): boolean {
   if (/^(08|53|57)/.test(code) || code === '25006' || code === '55P03' || code === '25P03') return true
   if (/^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code)) return true
   const message = error instanceof Error ? error.message : ''
-  return /connection (terminated|timeout|ended)|timeout exceeded when trying to connect|not queryable|Connection terminated/i.test(
+  return /connection (terminated|timeout|ended|was lost)|timeout (expired|exceeded)|read timeout|not queryable/i.test(
     message,
   )
 }
@@ -49,13 +49,21 @@ export function explainQueryFailure(error: unknown): unknown {
   return error
 }
 
-/** A failure to open the database, as the operator should read it; any other error stays what it was. */
-export function explainConnectFailure(error: unknown, place: string): unknown {
+/** A failure to open the database at `url`, as the operator should read it; any other error stays what it was. */
+export function explainConnectFailure(error: unknown, url: string, setting = 'DATABASE_URL'): unknown {
   const code = codeOf(error)
   const explanation = explanations[code] ?? (isUnavailable(error) ? 'cannot be reached' : undefined)
   if (!explanation) return error
   const detail = error instanceof Error && error.message ? ` (${error.message})` : ''
-  return new StartupError(`DATABASE_URL: PostgreSQL at ${place} ${explanation}${detail}.`, { cause: error })
+  return new StartupError(`${setting}: PostgreSQL at ${placeOf(url)} ${explanation}${detail}.`, {
+    cause: error,
+  })
+}
+
+/** Where a database is, without the password. */
+export function placeOf(url: string): string {
+  const { host, pathname } = new URL(url)
+  return `${host}${pathname}`
 }
 
 const explanations: Record<string, string> = {

@@ -3,11 +3,11 @@ import { Pool, type PoolClient, types } from 'pg'
 import { setTimeout as pause } from 'node:timers/promises'
 import { migrate } from './migrate.ts'
 import { postgresDialect } from './postgres-dialect.ts'
-import { explainConnectFailure, explainQueryFailure, isConflict } from './postgres-errors.ts'
+import { explainConnectFailure, explainQueryFailure, isConflict, placeOf } from './postgres-errors.ts'
 import { compileOnce } from './prepared.ts'
 import type { Schema } from './schema.ts'
 import type { Database, Prepared, Storage, Transaction } from './storage.ts'
-import { createWriteScope } from './write-scope.ts'
+import { createWriteScope, runEffects } from './write-scope.ts'
 
 const connectTimeoutMs = 5_000
 /** No statement of this server takes a fraction of it: what does is stuck. */
@@ -42,15 +42,9 @@ export async function openPostgresStorage(
     )
   } catch (error) {
     await pool.end()
-    throw explainConnectFailure(error, placeOf(url))
+    throw explainConnectFailure(error, url)
   }
   return createPostgresStorage(pool)
-}
-
-/** Where a database is, without the password. */
-export function placeOf(url: string): string {
-  const { host, pathname } = new URL(url)
-  return `${host}${pathname}`
 }
 
 function openPool(url: string, max: number, statementTimeoutMs: number): Pool {
@@ -114,16 +108,21 @@ function createPostgresStorage(pool: Pool): Storage {
   }
 
   async function writeOnce<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const { result, effects } = await commitOnce(work)
+    runEffects(effects)
+    return result
+  }
+
+  async function commitOnce<T>(work: (tx: Transaction) => Promise<T>) {
     const client = await pool.connect()
     let failure: Error | undefined
     try {
       await client.query('begin')
       const tx = handleOf(client)
       clients.set(tx, client)
-      const { result, effects } = await scope.run(tx, work)
+      const done = await scope.run(tx, work)
       await client.query('commit')
-      for (const effect of effects) effect()
-      return result
+      return done
     } catch (error) {
       // A connection that cannot even roll back is thrown away, and the server rolls back for it.
       failure = await client.query('rollback').then(

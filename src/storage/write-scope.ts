@@ -37,3 +37,19 @@ export function createWriteScope(): WriteScope {
     afterCommit: (tx, effect) => void effects.get(tx)?.push(effect),
   }
 }
+
+/**
+ * Runs what was to be done after the commit. One that throws is a mistake that ends the process, but it takes back
+ * no commit, and keeps no other from being told of its own.
+ */
+export function runEffects(effects: Array<() => void>): void {
+  for (const effect of effects) {
+    try {
+      effect()
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+  }
+}

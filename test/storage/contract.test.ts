@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Storage, Transaction } from '../../src/storage/storage.ts'
 import { engine } from '../support/database.ts'
 import { interactionRow, openStorage } from '../support/storage.ts'
@@ -133,6 +133,28 @@ describe(`storage on ${engine}`, () => {
     })
     await again.promise
     expect(await ids()).toEqual([a, b])
+  })
+
+  test('an effect that throws takes back no commit, and keeps no other effect from running', async () => {
+    const thrown: unknown[] = []
+    const microtask = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation((task) => {
+      try {
+        task()
+      } catch (error) {
+        thrown.push(error)
+      }
+    })
+    const ran: string[] = []
+    await storage.write(async (tx) => {
+      await insert(tx, a)
+      storage.afterCommit(tx, () => {
+        throw new Error('a mistake')
+      })
+      storage.afterCommit(tx, () => ran.push('next'))
+    })
+    microtask.mockRestore()
+    expect({ ran, thrown }).toEqual({ ran: ['next'], thrown: [new Error('a mistake')] })
+    expect(await ids()).toEqual([a])
   })
 
   test('the reading handle inside of a write is a mistake, and says so', async () => {
