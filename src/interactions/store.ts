@@ -81,8 +81,10 @@ export function createInteractionStore(storage: Storage) {
     return row && { interaction: fromRow(row), firstPosition: row.last_position - given.count + 1 }
   }
 
-  const selectSettings = storage.prepare((db, given: { id: string }) =>
-    db.selectFrom('interactions').select(['prompt', 'sampling_json']).where('id', '=', given.id),
+  const selectSettings = storage.prepare(
+    (db, given: { id: string }) =>
+      db.selectFrom('interactions').select(['prompt', 'sampling_json']).where('id', '=', given.id),
+    { beforeDurable: true },
   )
 
   async function settingsOf(id: string) {

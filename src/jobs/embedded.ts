@@ -33,7 +33,7 @@ export function createEmbeddedJobs(options: {
   let isStopped = false
 
   async function enqueue(tx: Transaction, job: Job) {
-    storage.afterCommit(tx, () => take(job))
+    storage.atCommit(tx, () => take(job))
   }
 
   function take(job: Job) {

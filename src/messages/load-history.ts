@@ -28,6 +28,7 @@ export function createHistoryLoader(storage: Storage) {
         )
         .orderBy('messages.position', 'desc')
         .limit(given.limit),
+    { beforeDurable: true },
   )
 
   return async function loadHistory(

@@ -22,14 +22,16 @@ export const isOpen = sql<boolean>`status in ('queued', 'in_progress')`
 
 /** The SQL of replies that are open: whose turn it is, and how many wait. It only reads. */
 export function createOpenReplyStore(storage: Storage) {
-  const selectNext = storage.prepare((db, given: { interactionId: string }) =>
-    db
-      .selectFrom('replies')
-      .select(openColumns)
-      .where('interaction_id', '=', given.interactionId)
-      .where(isOpen)
-      .orderBy('position')
-      .limit(2),
+  const selectNext = storage.prepare(
+    (db, given: { interactionId: string }) =>
+      db
+        .selectFrom('replies')
+        .select(openColumns)
+        .where('interaction_id', '=', given.interactionId)
+        .where(isOpen)
+        .orderBy('position')
+        .limit(2),
+    { beforeDurable: true },
   )
 
   /** The oldest open reply of an interaction, the one whose turn it is, and whether others wait behind it. */
@@ -59,6 +61,7 @@ export function createOpenReplyStore(storage: Storage) {
     limit: number,
     { interactionId, position }: { interactionId: string; position: number },
   ): Promise<boolean> {
+    if (position <= limit) return false
     const { rows } = await selectOldest(tx, { interactionId })
     const [oldest] = rows
     if (!oldest || position - oldest.position <= limit) return false

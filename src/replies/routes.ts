@@ -53,8 +53,6 @@ export function replyRoutes(app: FastifyInstance, parts: { replies: Replies; str
       })
       if (stream && posted.reply) {
         const { id } = posted.reply
-        // The provider is asked first: what can be said meanwhile costs the reader of the first token nothing.
-        await new Promise(setImmediate)
         return streams.send(reply, (signal) => begunWith(posted, replies.events(id, 0, signal)), 201)
       }
       const waited = waitMs > 0 ? await waitFor(posted, ownerId, waitMs, reply.raw) : posted

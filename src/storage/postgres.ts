@@ -109,7 +109,7 @@ function createPostgresStorage(pool: Pool): Storage {
 
   async function writeOnce<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
     const { result, effects } = await commitOnce(work)
-    runEffects(effects)
+    runEffects([...effects.atCommit, ...effects.afterCommit])
     return result
   }
 
@@ -166,6 +166,7 @@ function createPostgresStorage(pool: Pool): Storage {
     engine: 'postgres',
     db,
     write,
+    atCommit: scope.atCommit,
     afterCommit: scope.afterCommit,
     prepare,
     async close() {

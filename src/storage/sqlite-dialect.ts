@@ -13,12 +13,15 @@ import type { SqliteConnection } from './sqlite-connection.ts'
 /**
  * Kysely over `node:sqlite`, which Kysely has no dialect for. `connect` is asked before every query, so that
  * the caller can refuse one that comes from the wrong place. Transactions are the caller's own business,
- * except for migrations, which Kysely runs itself.
+ * except for migrations, which Kysely runs itself. What was read is handed out when `durable` resolves.
  */
-export function sqliteDialect(connect: () => SqliteConnection): Dialect {
+export function sqliteDialect(
+  connect: () => SqliteConnection,
+  durable?: () => Promise<void> | undefined,
+): Dialect {
   return {
     createAdapter: () => new TransactionalSqliteAdapter(),
-    createDriver: () => sqliteDriver(connect),
+    createDriver: () => sqliteDriver(connect, durable),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   }
@@ -31,10 +34,11 @@ class TransactionalSqliteAdapter extends SqliteAdapter {
   }
 }
 
-function sqliteDriver(connect: () => SqliteConnection): Driver {
+function sqliteDriver(connect: () => SqliteConnection, durable?: () => Promise<void> | undefined): Driver {
   const connection: DatabaseConnection = {
     async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
       const { rows, changes } = connect().run(sql, parameters)
+      await durable?.()
       return { rows: rows as R[], numAffectedRows: BigInt(changes) }
     },
     streamQuery() {

@@ -10,6 +10,7 @@ import { openSqlite, type SqliteConnection } from './sqlite-connection.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
 import { explainOpenFailure, explainWriteFailure } from './sqlite-errors.ts'
 import { lockForThisProcess } from './sqlite-lock.ts'
+import { openWal, type Wal } from './sqlite-wal.ts'
 import type { Database, Prepared, Storage, Transaction } from './storage.ts'
 import { createWriteScope } from './write-scope.ts'
 
@@ -25,7 +26,12 @@ export async function openSqliteStorage(path: string, { mustExist = false } = {}
   try {
     const writer = openWriter(path)
     await migrate(new Kysely<Schema>({ dialect: sqliteDialect(() => writer) }), path, mustExist)
-    return createSqliteStorage({ writer, reader: openSqlite(path, { readOnly: true }), unlock })
+    return createSqliteStorage({
+      writer,
+      reader: openSqlite(path, { readOnly: true }),
+      wal: openWal(path),
+      unlock,
+    })
   } catch (error) {
     unlock()
     throw explainOpenFailure(error, path)
@@ -46,9 +52,13 @@ function openWriter(path: string): SqliteConnection {
   writer.exec('pragma journal_mode = wal')
   // SQLite opens what it may not write for reading, and would say so only with the first post.
   writer.exec('begin immediate; pragma user_version = 0; rollback')
-  // Every commit is on the disk before it is answered. Group commit makes this the fast setting too.
-  writer.exec('pragma synchronous = full')
+  // Group commit brings a commit to the disk before it is answered.
+  writer.exec('pragma synchronous = normal')
   writer.exec('pragma temp_store = memory')
+  // In KiB. With SQLite's own 2 MB a post of a long interaction reads pages again that the last one wrote.
+  writer.exec('pragma cache_size = -16384')
+  // In pages: a page that many commits change is copied from the log to the file once.
+  writer.exec('pragma wal_autocheckpoint = 4000')
   writer.exec('pragma journal_size_limit = 67108864')
   return writer
 }
@@ -66,17 +76,21 @@ function refuseForeign(writer: SqliteConnection, path: string) {
 function createSqliteStorage(parts: {
   writer: SqliteConnection
   reader: SqliteConnection
+  wal: Wal
   unlock: () => void
 }): Storage {
-  const { writer, reader } = parts
+  const { writer, reader, wal } = parts
   const scope = createWriteScope()
-  const groupCommit = createGroupCommit(writer)
+  const groupCommit = createGroupCommit(writer, wal)
 
   const db = new Kysely<Schema>({
-    dialect: sqliteDialect(() => {
-      scope.refuseInside('a query on the reading handle')
-      return reader
-    }),
+    dialect: sqliteDialect(
+      () => {
+        scope.refuseInside('a query on the reading handle')
+        return reader
+      },
+      () => groupCommit.durable,
+    ),
   })
   const writing = new Kysely<Schema>({ dialect: sqliteDialect(() => writer) })
 
@@ -100,12 +114,14 @@ function createSqliteStorage(parts: {
   /** Runs on the connection itself: going through Kysely's executor costs more than the statement. */
   function prepare<Parameters extends object, Row>(
     build: (db: Database, parameters: Parameters) => Compilable<Row>,
+    { beforeDurable = false } = {},
   ): Prepared<Parameters, Row> {
     const { sql, bind } = compileOnce(db, build)
     const isRead = sql.startsWith('select')
     return async (on, values) => {
       const connection = on === db ? readingConnection(isRead) : writer
       const { rows, changes } = connection.run(sql, bind(values))
+      if (on === db && !beforeDurable && groupCommit.durable) await groupCommit.durable
       return { rows: rows as Row[], changes }
     }
   }
@@ -123,12 +139,14 @@ function createSqliteStorage(parts: {
     engine: 'sqlite',
     db,
     write,
+    atCommit: scope.atCommit,
     afterCommit: scope.afterCommit,
     prepare,
     async close() {
       await groupCommit.settled()
       reader.close()
       writer.close()
+      wal.close()
       parts.unlock()
     },
   }

@@ -21,6 +21,14 @@ export type Prepared<Parameters, Row> = (
   parameters: Parameters,
 ) => Promise<PreparedResult<Row>>
 
+export interface PrepareOptions {
+  /**
+   * It may answer with what is committed and not on the disk yet: only for what nobody outside learns of before it
+   * is, as what a model is asked.
+   */
+  beforeDurable?: boolean
+}
+
 /**
  * The seam between the engines: all that a room needs of its database. Implementations: `sqlite.ts`, `postgres.ts`.
  */
@@ -37,6 +45,12 @@ export interface Storage {
    */
   write<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
 
+  /**
+   * Runs `effect` as soon as `tx` is committed, maybe before it is on the disk: for what nobody outside learns of
+   * before that.
+   */
+  atCommit(tx: Transaction, effect: () => void): void
+
   /** Runs `effect` right after `tx` is durable; never, if it is not. */
   afterCommit(tx: Transaction, effect: () => void): void
 
@@ -46,6 +60,7 @@ export interface Storage {
    */
   prepare<Parameters extends object, Row>(
     build: (db: Database, parameters: Parameters) => Compilable<Row>,
+    options?: PrepareOptions,
   ): Prepared<Parameters, Row>
 
   /** Waits for the writes under way and closes every connection. */
