@@ -5,6 +5,13 @@ import { isEnd } from './event.ts'
 const maxWaiting = 256
 const pageSize = 500
 
+/** A reply that is followed here. */
+interface Followed {
+  followers: Set<Follower>
+  /** The sequence of the last event that was read or published here. */
+  known: number | undefined
+}
+
 interface Follower {
   waiting: ReplyEvent[]
   /** Some of what was published was not kept for this reader: the log has it. */
@@ -23,13 +30,23 @@ type Read = (replyId: string, after: number, limit: number) => Promise<ReplyEven
  * misses is in the log.
  */
 export function createFollowers(read: Read) {
-  const byReply = new Map<string, Set<Follower>>()
+  const byReply = new Map<string, Followed>()
+
+  function followersOf(replyId: string): Iterable<Follower> {
+    return byReply.get(replyId)?.followers ?? []
+  }
+
+  function learn(replyId: string, last: ReplyEvent | undefined) {
+    const followed = byReply.get(replyId)
+    if (followed && last) followed.known = Math.max(followed.known ?? 0, last.sequence)
+  }
 
   /** Only for events that are durable. */
   function publish(replyId: string, events: ReplyEvent[]): void {
     const last = events.at(-1)
     const isOver = last !== undefined && isEnd(last.type)
-    for (const follower of byReply.get(replyId) ?? []) {
+    learn(replyId, last)
+    for (const follower of followersOf(replyId)) {
       // Said apart from the event itself: a reader that asked for what is behind the end never sees that.
       follower.isOver ||= isOver
       if (follower.waiting.length + events.length > maxWaiting) {
@@ -44,7 +61,7 @@ export function createFollowers(read: Read) {
 
   /** Ends every reader of a reply that is gone. */
   function end(replyId: string): void {
-    for (const follower of byReply.get(replyId) ?? []) {
+    for (const follower of followersOf(replyId)) {
       follower.isOver = true
       follower.wake()
     }
@@ -52,7 +69,7 @@ export function createFollowers(read: Read) {
 
   /** Something was written to the log of a reply, elsewhere: its readers look there. */
   function wake(replyId: string): void {
-    for (const follower of byReply.get(replyId) ?? []) {
+    for (const follower of followersOf(replyId)) {
       follower.isBehind = true
       follower.wake()
     }
@@ -76,7 +93,7 @@ export function createFollowers(read: Read) {
   }
 
   function isBehind(replyId: string, sequence: number): boolean {
-    return [...(byReply.get(replyId) ?? [])].some(({ cursor }) => cursor < sequence)
+    return [...followersOf(replyId)].some(({ cursor }) => cursor < sequence)
   }
 
   /**
@@ -99,6 +116,7 @@ export function createFollowers(read: Read) {
         const events = await take(replyId, follower, follower.cursor)
         const last = events.at(-1)
         if (last) {
+          learn(replyId, last)
           yield events
           follower.cursor = last.sequence
           if (isEnd(last.type)) return
@@ -133,18 +151,28 @@ export function createFollowers(read: Read) {
   }
 
   function subscribe(replyId: string, follower: Follower) {
-    const followers = byReply.get(replyId)
-    if (followers) followers.add(follower)
-    else byReply.set(replyId, new Set([follower]))
+    const followed = byReply.get(replyId)
+    if (followed) followed.followers.add(follower)
+    else byReply.set(replyId, { followers: new Set([follower]), known: undefined })
   }
 
   function unsubscribe(replyId: string, follower: Follower) {
-    const followers = byReply.get(replyId)
-    followers?.delete(follower)
-    if (followers?.size === 0) byReply.delete(replyId)
+    const followed = byReply.get(replyId)
+    followed?.followers.delete(follower)
+    if (followed?.followers.size === 0) byReply.delete(replyId)
   }
 
-  return { publish, end, wake, look, follow }
+  return {
+    publish,
+    end,
+    wake,
+    look,
+    follow,
+    /** Whether somebody follows the reply here. */
+    has: (replyId: string) => byReply.has(replyId),
+    /** The sequence of the last event of the reply that is known here. */
+    known: (replyId: string) => byReply.get(replyId)?.known,
+  }
 }
 
 export type Followers = ReturnType<typeof createFollowers>

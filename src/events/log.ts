@@ -5,6 +5,7 @@ import type { Storage, Transaction } from '../storage/storage.ts'
 import type { NewEvent, ReplyEvent } from './event.ts'
 import { createFollowers } from './followers.ts'
 import { createHearsay } from './hearsay.ts'
+import { createReadTogether } from './read-together.ts'
 import type { EventStore } from './store.ts'
 import { createEventWriters, numberEvents, type Place } from './writer.ts'
 
@@ -24,7 +25,15 @@ export function createEventLog(parts: {
 }) {
   const { storage, store, now } = parts
   const followers = createFollowers(store.read)
-  const hearsay = parts.notices && createHearsay({ ...parts, notices: parts.notices, followers })
+  const hearsay =
+    parts.notices &&
+    createHearsay({
+      notices: parts.notices,
+      followers,
+      store,
+      readTogether: createReadTogether(storage),
+      log: parts.log,
+    })
   const writers = createEventWriters({ storage, store, publish, now })
 
   /**
