@@ -84,6 +84,7 @@ export async function startApp(
     models,
     prepare,
     node,
+    notices,
     limits: config,
     now,
     random: Math.random,

@@ -66,6 +66,7 @@ export function createEventLog(parts: {
   return {
     append,
     endOf,
+    whole: store.whole,
     openWriter: writers.open,
     /** Removes the events of replies that are about to be removed. */
     removeOf: (tx: Transaction, whose: Parameters<EventStore['removeOf']>[1]) =>

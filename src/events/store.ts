@@ -21,6 +21,17 @@ export function createEventStore(storage: Storage) {
     return rows[0]?.sequence ?? 0
   }
 
+  /** All that is in a log. */
+  async function whole(tx: Transaction, log: number): Promise<ReplyEvent[]> {
+    const rows = await tx
+      .selectFrom('events')
+      .select(['sequence', 'type', 'data_json as data'])
+      .where('log', '=', log)
+      .orderBy('sequence')
+      .execute()
+    return rows as Array<(typeof rows)[number] & { type: EventType }>
+  }
+
   /** The sequence of the last event of each reply that is there; 0 where it has none. */
   async function lastSequences(replyIds: string[]): Promise<Map<string, number>> {
     const rows = await storage.db
@@ -94,7 +105,7 @@ export function createEventStore(storage: Storage) {
     }
   }
 
-  return { insert, insertFenced, lastSequence, lastSequences, read, endedBefore, remove, removeOf }
+  return { insert, insertFenced, whole, lastSequence, lastSequences, read, endedBefore, remove, removeOf }
 }
 
 export type EventStore = ReturnType<typeof createEventStore>

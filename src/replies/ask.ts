@@ -8,6 +8,7 @@ import type {
 import type { NewEvent } from '../events/event.ts'
 import type { ContentPart } from '../messages/content.ts'
 import { explainFailure, ProviderFailure } from '../providers/failure.ts'
+import { addPiece } from './said.ts'
 
 export interface AskLimits {
   firstTokenTimeoutMs: number
@@ -149,9 +150,7 @@ function take(part: LanguageModelV4StreamPart, answer: Answer): NewEvent | undef
 
 function say(type: 'text' | 'reasoning', delta: string, answer: Answer): NewEvent | undefined {
   if (delta === '') return undefined
-  const last = answer.content.at(-1)
-  if (last?.type === type) last.text += delta
-  else answer.content.push({ type, text: delta })
+  addPiece(answer.content, type, delta)
   return { type: `${type}.delta`, data: { text: delta } }
 }
 

@@ -126,6 +126,17 @@ export function createOpenReplyStore(storage: Storage) {
     return rows.map(({ interaction_id }) => interaction_id)
   }
 
+  /** Those of `ids` that are open. */
+  async function openAmong(ids: string[]): Promise<Set<string>> {
+    const rows = await storage.db
+      .selectFrom('replies')
+      .select('id')
+      .where('id', 'in', ids)
+      .where(isOpen)
+      .execute()
+    return new Set(rows.map(({ id }) => id))
+  }
+
   /** The ids of the open replies among `interactionId`'s. */
   async function openIds(tx: Transaction, interactionId: string): Promise<string[]> {
     const rows = await tx
@@ -137,7 +148,7 @@ export function createOpenReplyStore(storage: Storage) {
     return rows.map(({ id }) => id)
   }
 
-  return { nextOpen, hasMoreOpenThan, openInteractions, interactionsOfNode, openIds }
+  return { nextOpen, hasMoreOpenThan, openInteractions, interactionsOfNode, openAmong, openIds }
 }
 
 function toOpenReply(row: Pick<ReplyRow, (typeof openColumns)[number]>): OpenReply {

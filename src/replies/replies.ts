@@ -6,9 +6,12 @@ import type { Log } from '../log.ts'
 import type { Messages } from '../messages/messages.ts'
 import { createMessageStore } from '../messages/store.ts'
 import type { Models } from '../providers/registry.ts'
+import type { Notices } from '../storage/notices.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { createCancel } from './cancel.ts'
 import { createClaim } from './claim.ts'
 import { createConclude } from './conclude.ts'
+import { createHalt } from './halt.ts'
 import { createPost } from './post.ts'
 import type { Prepare } from './prepare.ts'
 import { createRunner, type RunLimits } from './run.ts'
@@ -32,6 +35,8 @@ export function createReplies(parts: {
   prepare: Prepare
   /** The number of this node, where there are others. */
   node: () => number | null
+  /** How other nodes hear of what happens here, where there are any. */
+  notices: Notices | undefined
   limits: RunLimits & RetryLimits & { maxQueuedReplies: number }
   now: Clock
   random: () => number
@@ -49,6 +54,8 @@ export function createReplies(parts: {
     conclude,
     jobOf,
   })
+  const halting = createHalt({ ...parts, store, runner })
+  const cancel = createCancel({ ...parts, store, messages: messageStore, halt: halting.halt })
   const sweeper = createSweeper({ storage, store, jobs, jobOf, now, log })
   const { endWaiting, ...watch } = createWatch({ messages, events })
   const post = createPost({
@@ -79,16 +86,15 @@ export function createReplies(parts: {
 
   /** Stops what is being made and ends its readers, once `tx`, which removes it, is durable. */
   function abandon(tx: Transaction, replyIds: string[]) {
+    halting.halt(tx, replyIds)
     storage.afterCommit(tx, () => {
-      for (const id of replyIds) {
-        runner.abandon(id)
-        events.end(id)
-      }
+      for (const id of replyIds) events.end(id)
     })
   }
 
   return {
     post,
+    cancel,
     ...watch,
 
     /** Before a message is removed: its reply must not go on. */
@@ -109,12 +115,14 @@ export function createReplies(parts: {
     /** Takes up what was left open, and makes answers from now on. */
     async start() {
       jobs.start(runner.look)
+      halting.start()
       await sweeper.start()
     },
 
     /** Takes no more work; what runs gets `graceMs`, then it is left to the next process. */
     async stop(graceMs: number) {
       sweeper.stop()
+      halting.stop()
       await jobs.stop(graceMs)
       endWaiting()
     },

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { problemAnswers, storingProblems, uuidParams } from '../http/answers.ts'
 import type { Streams } from '../http/streams.ts'
 import { invalid } from '../http/validation.ts'
-import { messageView } from '../messages/schemas.ts'
+import { messageSchema, messageView } from '../messages/schemas.ts'
 import { toFrames, unnumberedFrame } from './frames.ts'
 import type { Posted, Replies } from './replies.ts'
 import { eventsHeaders, eventsQuery, messageInput, postedSchema } from './schemas.ts'
@@ -69,6 +69,22 @@ export function replyRoutes(app: FastifyInstance, parts: { replies: Replies; str
     raw.once('close', () => gone.abort())
     return { ...posted, reply: await replies.waitForEnd(ownerId, posted.reply.id, waitMs, gone.signal) }
   }
+
+  routes.post(
+    '/v1/messages/:id/cancel',
+    {
+      schema: {
+        tags,
+        summary: 'Cancel a reply',
+        description:
+          'Stops the model. What it said by then stays, and readers get `reply.cancelled`. Harmless where the ' +
+          'reply has ended, or was cancelled already: it answers with the message as it is.',
+        params: uuidParams,
+        response: { 200: messageSchema, ...storingProblems('not_found') },
+      },
+    },
+    async ({ principal, params }) => messageView(await replies.cancel(principal.ownerId, params.id)),
+  )
 
   routes.get(
     '/v1/messages/:id/events',

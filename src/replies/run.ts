@@ -86,6 +86,10 @@ export function createRunner(parts: {
 
   return {
     look,
+    /** The replies that are made here. */
+    get running() {
+      return [...running.keys()]
+    },
     /** Stops the attempt at a reply that runs here, if one does. */
     abandon: (id: string) => running.get(id)?.abort(new LostClaim(id)),
   }

@@ -131,6 +131,21 @@ export function createReplyStore(storage: Storage) {
     return changes > 0
   }
 
+  /** Ends the reply as its client wants, whoever makes it; undefined where it is not open any more. */
+  async function cancel(
+    tx: Transaction,
+    id: string,
+    now: number,
+  ): Promise<Pick<ClaimedReply, 'log' | 'attempt'> | undefined> {
+    return tx
+      .updateTable('replies')
+      .set({ status: 'cancelled', completed_at: now, updated_at: now })
+      .where('id', '=', id)
+      .where(isOpen)
+      .returning(['log', 'attempt'])
+      .executeTakeFirst()
+  }
+
   /** Gives the reply back to the queue; false where `attempt` is not its writer any more. */
   async function putBack(
     tx: Transaction,
@@ -157,6 +172,7 @@ export function createReplyStore(storage: Storage) {
     insert: insertOne,
     claim,
     settle,
+    cancel,
     putBack,
     ...createOpenReplyStore(storage),
   }

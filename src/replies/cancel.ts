@@ -1,0 +1,50 @@
+import type { Clock } from '../clock.ts'
+import { notFound } from '../errors.ts'
+import type { EventLog } from '../events/log.ts'
+import type { Message } from '../messages/message.ts'
+import type { MessageStore } from '../messages/store.ts'
+import { estimateTokens } from '../messages/tokens.ts'
+import type { Storage, Transaction } from '../storage/storage.ts'
+import { saidIn } from './said.ts'
+import type { ReplyStore } from './store.ts'
+
+/** Ends a reply because a client wants that. */
+export function createCancel(parts: {
+  storage: Storage
+  store: Pick<ReplyStore, 'cancel'>
+  messages: Pick<MessageStore, 'find' | 'writeContent'>
+  events: Pick<EventLog, 'append' | 'whole'>
+  /** Stops what is being made, wherever, once the transaction is durable. */
+  halt: (tx: Transaction, replyIds: string[]) => void
+  now: Clock
+}) {
+  const { storage, store, messages, events, halt, now } = parts
+
+  /**
+   * Cancels the reply `id` of an owner and resolves with it; what readers were told of it by then stays. One that
+   * has ended stays as it is. Rejects with `not_found` where it is no reply of the owner's.
+   */
+  return function cancel(ownerId: string, id: string): Promise<Message> {
+    return storage.write(async (tx) => {
+      const message = await messages.find(tx, ownerId, id)
+      if (!message) throw notFound('Message')
+      if (!message.making) throw notFound('This message was not made by a model; its reply')
+      await cancelReply(tx, id)
+      return (await messages.find(tx, ownerId, id)) ?? message
+    })
+  }
+
+  /** From here on nobody else writes to the reply: whoever made it finds it ended. */
+  async function cancelReply(tx: Transaction, id: string): Promise<void> {
+    const cancelled = await store.cancel(tx, id, now())
+    if (!cancelled) return
+    const { log, attempt } = cancelled
+    const told = await events.whole(tx, log)
+    const content = saidIn(told)
+    await messages.writeContent(tx, { id, content, tokens: estimateTokens(content), now: now() })
+    const data = { status: 'cancelled', attempt, finish_reason: null, usage: null, error: null }
+    const place = { log, next: (told.at(-1)?.sequence ?? 0) + 1 }
+    await events.append(tx, id, [{ type: 'reply.cancelled', data }], place)
+    halt(tx, [id])
+  }
+}
