@@ -51,6 +51,7 @@ describe('the reference', () => {
       'POST /interactions/{id}/messages/',
       'POST /v1/interactions',
       'POST /v1/interactions/{id}/messages',
+      'POST /v1/messages/{id}/cancel',
     ])
   })
 
