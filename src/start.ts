@@ -28,7 +28,7 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
 async function greet({ url, models }: App, config: Config, log: Log): Promise<void> {
   const { role } = config
   log.info(`Parley ${version} listens on ${url} (database: ${describe(config)})`)
-  if (role === 'api') log.info('It makes no answers: nodes with ROLE=worker do, or with none')
+  if (role === 'api') log.info('It makes no answers: nodes with ROLE=worker or all do')
   if (role === 'worker') log.info('It makes answers, and serves only /healthz and /readyz')
   else log.info(`Reference, to try it in the browser: ${url}/docs`)
   const isDemo = models.defaultModel.startsWith('builtin/')

@@ -204,6 +204,23 @@ describe('a worker', () => {
   })
 })
 
+test('the dashboard is for the operator of this machine alone, who may look, and is asked for a password', () => {
+  const { profiles, ports, environment, build } = compose.services.dashboard
+  expect(profiles).toEqual(['operator'])
+  expect(ports).toEqual(['127.0.0.1:3000:3000'])
+  expect(environment).toMatchObject({
+    PGBOSS_DASHBOARD_READ_ONLY: '1',
+    PGBOSS_DASHBOARD_AUTH_USERNAME: 'operator',
+    // With a name and without a password it does not start.
+    PGBOSS_DASHBOARD_AUTH_PASSWORD: '${DASHBOARD_PASSWORD:-}',
+    DATABASE_URL: compose.services.parley.environment.DATABASE_URL,
+  })
+  const [version] = /@pg-boss\/dashboard@[\d.]+/.exec(build.dockerfile_inline) ?? []
+  const page = readFileSync('docs/operating-a-cluster.md', 'utf8')
+  expect(page).toContain(`npx --package ${version} pg-boss-dashboard`)
+  expect(page.match(/PGBOSS_DASHBOARD_READ_ONLY=\w+/g)).toEqual(['PGBOSS_DASHBOARD_READ_ONLY=1'])
+})
+
 describe('autoscaling', () => {
   const hpa = find('HorizontalPodAutoscaler').spec
   const keda = find('ScaledObject').spec
