@@ -9,7 +9,7 @@ import { createEventStore } from './events/store.ts'
 import { requirePrincipal } from './http/authentication.ts'
 import { registerDocs } from './http/docs.ts'
 import { hangUpWhenClosing } from './http/hang-up.ts'
-import { registerHealth } from './http/health.ts'
+import { registerHealth, serveOnlyHealth } from './http/health.ts'
 import { requireKnownHost } from './http/hosts.ts'
 import { listen } from './http/listen.ts'
 import { pageView } from './http/pagination.ts'
@@ -36,6 +36,8 @@ import { replyRoutes } from './replies/routes.ts'
 
 /** What answers to requests under way may take once nothing else is, when it stops. */
 const lastAnswersMs = 1_000
+const onlyWorks =
+  'This node makes answers (ROLE=worker), and serves only /healthz and /readyz. Ask one with ROLE=api or all.'
 
 export interface App {
   /** Where it listens. */
@@ -95,12 +97,10 @@ export async function startApp(
 
   const server = await createServer(config, log)
   let isReady = true
-  if (!config.apiKey && isLoopback(config.host)) requireKnownHost(server, config.allowedHosts)
   const hangUp = hangUpWhenClosing(server)
-  requirePrincipal(server, createApiKeyAuthentication(config.apiKey))
-  await registerDocs(server, version)
+  if (config.role === 'worker') serveOnlyHealth(server, onlyWorks)
+  else await serveApi(server, config, version, { interactions, messages, replies, models, streams })
   registerHealth(server, async () => isReady)
-  await registerDoors(server, { interactions, messages, replies, models, streams })
 
   async function stop() {
     isReady = false
@@ -123,7 +123,7 @@ export async function startApp(
     // Only now: a process that cannot listen must not take up replies that it leaves again.
     await engine.start(replies)
     await pruner.start()
-    await replies.start()
+    if (config.role !== 'api') await replies.start()
   } catch (error) {
     await stop()
     throw error
@@ -141,9 +141,11 @@ async function openEngine(config: Config, log: Log, now: Clock): Promise<Engine>
   return openCluster(config, database.url, { log, now, onError })
 }
 
-/** Every way in: the native API, OpenAI's, and the original one. */
-async function registerDoors(
+/** What every request meets first, the reference, and every way in: the native API, OpenAI's, and the original one. */
+async function serveApi(
   server: FastifyInstance,
+  config: Config,
+  version: string,
   rooms: {
     interactions: Interactions
     messages: Messages
@@ -152,6 +154,9 @@ async function registerDoors(
     streams: Streams
   },
 ): Promise<void> {
+  if (!config.apiKey && isLoopback(config.host)) requireKnownHost(server, config.allowedHosts)
+  requirePrincipal(server, createApiKeyAuthentication(config.apiKey))
+  await registerDocs(server, version)
   const { interactions, messages, replies, models, streams } = rooms
   const included = {
     schema: messagePage,

@@ -1,29 +1,6 @@
 import { StartupError } from './errors.ts'
-import { z } from 'zod'
-import {
-  address,
-  choice,
-  database,
-  json,
-  key,
-  list,
-  postgres,
-  type Setting,
-  text,
-  url,
-  whole,
-} from './settings.ts'
-
-const endpointSchema = z.strictObject({
-  base_url: z.url({ protocol: /^https?$/ }),
-  api_key: z.string().min(1).optional(),
-  models: z.array(z.string().min(1)).max(500).optional(),
-  context_window_tokens: z.int().min(256).optional(),
-  first_token_timeout_ms: z.int().min(1).optional(),
-})
-
-/** An OpenAI-compatible endpoint that the operator named. */
-export type EndpointConfig = z.infer<typeof endpointSchema>
+import { keylessBedrock, modelSettings } from './model-settings.ts'
+import { address, choice, database, key, list, postgres, type Setting, whole } from './settings.ts'
 
 /** Every setting of the server: its variable, its default and what it is for. `.env.example` is made of this. */
 const settings = {
@@ -36,6 +13,11 @@ const settings = {
     min: 0,
     max: 65_535,
     about: 'Port to listen on; 0 takes a free one.',
+  }),
+  role: choice('ROLE', ['all', 'api', 'worker'], {
+    default: 'all',
+    about:
+      'What this node of a cluster does: api takes requests and streams, worker makes the answers, all does both.',
   }),
   database: database('DATABASE_URL', {
     default: { engine: 'sqlite', path: './data/parley.db' },
@@ -76,50 +58,7 @@ const settings = {
     about: 'on: believe X-Forwarded-* and X-Request-Id headers (only behind a proxy that sets them).',
   }),
 
-  defaultModel: text('DEFAULT_MODEL', {
-    about: 'Model of interactions that name none, as provider/model. Unset: the best that is found at start.',
-  }),
-  openaiApiKey: text('OPENAI_API_KEY', { secret: true, about: 'Key for OpenAI, or for OPENAI_BASE_URL.' }),
-  openaiBaseUrl: url('OPENAI_BASE_URL', {
-    about: 'Any OpenAI-compatible endpoint instead of OpenAI, for example http://127.0.0.1:8080/v1.',
-  }),
-  openaiWire: choice('OPENAI_WIRE', ['auto', 'responses', 'chat'], {
-    default: 'auto',
-    about: 'Which of its APIs is spoken: auto is responses with OpenAI itself, chat with OPENAI_BASE_URL.',
-  }),
-  anthropicApiKey: text('ANTHROPIC_API_KEY', { secret: true, about: 'Key for Anthropic.' }),
-  anthropicBaseUrl: url('ANTHROPIC_BASE_URL', { about: 'Another address for Anthropic, with its version.' }),
-  googleApiKey: text('GOOGLE_GENERATIVE_AI_API_KEY', { secret: true, about: 'Key for Google Gemini.' }),
-  googleBaseUrl: url('GOOGLE_BASE_URL', { about: 'Another address for Google Gemini, with its version.' }),
-  mistralApiKey: text('MISTRAL_API_KEY', { secret: true, about: 'Key for Mistral.' }),
-  mistralBaseUrl: url('MISTRAL_BASE_URL', { about: 'Another address for Mistral, with its version.' }),
-  openrouterApiKey: text('OPENROUTER_API_KEY', { secret: true, about: 'Key for OpenRouter.' }),
-  bedrockRegion: text('BEDROCK_REGION', { about: 'Region of Amazon Bedrock; turns it on.' }),
-  bedrockBaseUrl: url('BEDROCK_BASE_URL', { about: 'Another address for Amazon Bedrock.' }),
-  awsBearerToken: text('AWS_BEARER_TOKEN_BEDROCK', {
-    secret: true,
-    about: 'Bearer token for Amazon Bedrock; or the three AWS_* variables below.',
-  }),
-  awsAccessKeyId: text('AWS_ACCESS_KEY_ID', { secret: true, about: 'Access key for Amazon Bedrock.' }),
-  awsSecretAccessKey: text('AWS_SECRET_ACCESS_KEY', { secret: true, about: 'Its secret.' }),
-  awsSessionToken: text('AWS_SESSION_TOKEN', { secret: true, about: 'Its session token, if it has one.' }),
-  endpoints: json('PROVIDERS', z.record(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/), endpointSchema), {
-    secret: true,
-    example: '{"lab":{"base_url":"http://10.0.0.5:8000/v1","api_key":"…","models":["qwen3"]}}',
-    about: 'More OpenAI-compatible endpoints, by a name of yours; their models are then lab/<model>.',
-  }),
-  detect: choice('DETECT', ['on', 'off'], {
-    default: 'on',
-    about: 'on: look for Ollama and g4f on this machine at start.',
-  }),
-  ollamaUrl: url('OLLAMA_URL', { default: 'http://127.0.0.1:11434', about: 'Where to look for Ollama.' }),
-  g4fUrl: url('G4F_URL', { default: 'http://127.0.0.1:1337', about: "Where to look for g4f's API." }),
-  elizaTokenMs: whole('ELIZA_TOKEN_MS', {
-    default: 20,
-    min: 0,
-    max: 10_000,
-    about: 'Pause between two words of builtin/eliza, in milliseconds.',
-  }),
+  ...modelSettings,
 
   contextWindowTokens: whole('CONTEXT_WINDOW_TOKENS', {
     default: 32_768,
@@ -259,23 +198,25 @@ export function loadConfig(env: Record<string, string | undefined>): Config {
 }
 
 function contradictions(config: Config): string[] {
-  return [unprotected(config), keyless(config)].filter((problem) => problem !== undefined)
+  return [unprotected(config), alone(config), keylessBedrock(config)].filter(
+    (problem) => problem !== undefined,
+  )
 }
 
-function unprotected({ host, apiKey, auth }: Config): string | undefined {
-  if (isLoopback(host) || apiKey || auth === 'off') return undefined
+function unprotected({ host, apiKey, auth, role }: Config): string | undefined {
+  // A worker serves nothing but its health.
+  if (isLoopback(host) || apiKey || auth === 'off' || role === 'worker') return undefined
   return (
     `HOST is ${host}, where others can reach this server, and nothing protects it: ` +
     'set API_KEY to a secret of at least 16 characters, or AUTH=off if something in front of it authenticates.'
   )
 }
 
-function keyless(config: Config): string | undefined {
-  const hasKey = config.awsBearerToken || (config.awsAccessKeyId && config.awsSecretAccessKey)
-  if (!config.bedrockRegion || hasKey) return undefined
+function alone({ role, database: { engine } }: Config): string | undefined {
+  if (role === 'all' || engine === 'postgres') return undefined
   return (
-    'BEDROCK_REGION turns Amazon Bedrock on, and there is no key for it: ' +
-    'set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.'
+    `ROLE is ${role}, and a SQLite file has one process, which does all there is to do: ` +
+    'leave ROLE unset, or let DATABASE_URL name a PostgreSQL database, which many nodes can share.'
   )
 }
 

@@ -26,12 +26,15 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
 
 /** The first lines of the log say where to go next. */
 async function greet({ url, models }: App, config: Config, log: Log): Promise<void> {
-  log.info(`Parley ${version} listens on ${url} (database: ${describe(config.database)})`)
-  log.info(`Reference, to try it in the browser: ${url}/docs`)
+  const { role } = config
+  log.info(`Parley ${version} listens on ${url} (database: ${describe(config)})`)
+  if (role === 'api') log.info('It makes no answers: nodes with ROLE=worker or all do')
+  if (role === 'worker') log.info('It makes answers, and serves only /healthz and /readyz')
+  else log.info(`Reference, to try it in the browser: ${url}/docs`)
   const isDemo = models.defaultModel.startsWith('builtin/')
   log.info(
-    `Model: ${models.defaultModel}${isDemo ? ', a demo. Set OPENAI_API_KEY or start Ollama for a real one' : ''}. ` +
-      `All: ${url}/v1/models`,
+    `Model: ${models.defaultModel}${isDemo ? ', a demo. Set OPENAI_API_KEY or start Ollama for a real one' : ''}.` +
+      (role === 'worker' ? '' : ` All: ${url}/v1/models`),
   )
   const offered = await models.list()
   const sources = Map.groupBy(offered, ({ provider, source }) => `${provider} (${source})`)
@@ -39,10 +42,10 @@ async function greet({ url, models }: App, config: Config, log: Log): Promise<vo
 }
 
 /** Without the password. */
-function describe(database: Config['database']): string {
+function describe({ database, role }: Config): string {
   if (database.engine === 'sqlite') return database.path
   const { host, pathname } = new URL(database.url)
-  return `PostgreSQL at ${host}${pathname}`
+  return `PostgreSQL at ${host}${pathname}; role: ${role}`
 }
 
 /** SIGTERM and SIGINT end it with grace; so does what nobody caught, because its state can't be trusted. */

@@ -71,6 +71,12 @@ describe('the configuration', () => {
     [{ DATABASE_URL: 'sqlite::memory:' }, 'DATABASE_URL must be sqlite:<path of a file>'],
     [{ DATABASE_URL: 'sqlite:file:x.db?mode=memory' }, 'DATABASE_URL must be sqlite:<path of a file>'],
     [{ DATABASE_DIRECT_URL: 'sqlite:parley.db' }, 'DATABASE_DIRECT_URL must be postgres://<user>'],
+    [{ ROLE: 'boss' }, 'ROLE must be one of all, api, worker, not "boss"'],
+    [{ ROLE: 'worker' }, 'ROLE is worker, and a SQLite file has one process, which does all there is to do'],
+    [
+      { ROLE: 'api', DATABASE_URL: 'sqlite:parley.db' },
+      'leave ROLE unset, or let DATABASE_URL name a Postgre',
+    ],
     [{ BEDROCK_REGION: 'eu-central-1' }, 'set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and'],
     [{ BEDROCK_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'AKIA' }, 'set AWS_BEARER_TOKEN_BEDROCK'],
     [{ PROVIDERS: 'lab' }, 'PROVIDERS: is not valid JSON; expected JSON like {"lab"'],
@@ -107,5 +113,11 @@ describe('a server that others can reach', () => {
   test('starts with a key, or where something in front of it authenticates', () => {
     expect(loadConfig({ HOST: '0.0.0.0', API_KEY: 'a-key-of-enough-characters' }).host).toBe('0.0.0.0')
     expect(loadConfig({ HOST: '0.0.0.0', AUTH: 'off' }).host).toBe('0.0.0.0')
+  })
+
+  test('does not start as an api node without protection, but as a worker, which serves only its health', () => {
+    const env = { HOST: '0.0.0.0', DATABASE_URL: 'postgres://db/parley' }
+    expect(complaint({ ...env, ROLE: 'api' })).toContain('set API_KEY')
+    expect(loadConfig({ ...env, ROLE: 'worker' }).role).toBe('worker')
   })
 })

@@ -13,14 +13,17 @@ const folder = new URL('../deploy', import.meta.url).pathname
 const manifests = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .filter((path) => /\.ya?ml(\.template)?$/.test(path))
   .flatMap((path) =>
-    parseAllDocuments(readFileSync(join(folder, path), 'utf8')).map((document) => ({ path, document })),
+    parseAllDocuments(readFileSync(join(folder, path), 'utf8'), { merge: true }).map((document) => ({
+      path,
+      document,
+    })),
   )
 const objects: Array<{ path: string; object: Json }> = manifests
   .filter(({ path }) => path.startsWith('kubernetes/'))
   .map(({ path, document }) => ({ path, object: document.toJS() }))
 
-function find(kind: string): Json {
-  return objects.find(({ object }) => object.kind === kind)?.object
+function find(kind: string, name = 'parley'): Json {
+  return objects.find(({ object }) => object.kind === kind && object.metadata.name === name)?.object
 }
 
 const compose: Json = manifests.find(({ path }) => path === 'compose/docker-compose.yml')?.document.toJS()
@@ -71,10 +74,11 @@ describe('what is deployed', () => {
     expect(manifests.length).toBeGreaterThan(7)
     for (const { path, document } of manifests) expect(document.errors, path).toEqual([])
     for (const { path, object } of objects) {
+      const name = path.includes('roles/') ? 'parley-worker' : 'parley'
       expect(object, path).toMatchObject({
         apiVersion: expect.any(String),
         kind: expect.any(String),
-        metadata: { name: 'parley', labels: { 'app.kubernetes.io/name': 'parley' } },
+        metadata: { name, labels: { 'app.kubernetes.io/name': name } },
       })
     }
   })
@@ -148,8 +152,10 @@ describe('what is deployed', () => {
   test('opens no more connections than PostgreSQL takes', () => {
     const [, max] = /max_connections=(\d+)/.exec(compose.services.postgres.command.join(' ')) ?? []
     const perNode = loadConfig(composeEnv).databasePoolSize + otherConnections
+    const { parley, worker } = compose.services
     // The last three are for its administrator; a restart may have one node twice.
-    expect((compose.services.parley.deploy.replicas + 1) * perNode).toBeLessThan(Number(max) - 3)
+    const nodes = parley.deploy.replicas + worker.deploy.replicas + 1
+    expect(nodes * perNode).toBeLessThan(Number(max) - 3)
   })
 
   test('names only objects that are there', () => {
@@ -167,6 +173,52 @@ describe('what is deployed', () => {
     expect(name).toBe('parley')
     expect(secret).toHaveProperty(key)
   })
+})
+
+describe('a worker', () => {
+  test('on Kubernetes is a node like the others, which the service does not find', () => {
+    const [node, worker] = [find('Deployment'), find('Deployment', 'parley-worker')].map((deployment) =>
+      structuredClone(deployment.spec.template.spec),
+    )
+    expect(worker.containers[0].env).toEqual([{ name: 'ROLE', value: 'worker' }])
+    delete worker.containers[0].env
+    const labels = { 'app.kubernetes.io/name': 'parley-worker' }
+    expect(worker.topologySpreadConstraints[0].labelSelector.matchLabels).toEqual(labels)
+    worker.topologySpreadConstraints = node.topologySpreadConstraints
+    expect(worker).toEqual(node)
+    const { selector, template } = find('Deployment', 'parley-worker').spec
+    expect([selector.matchLabels, template.metadata.labels]).toEqual([labels, labels])
+  })
+
+  test('with compose is a node like the others, which runs only where it is asked for', () => {
+    const { parley, worker } = compose.services
+    const { profiles, ...rest } = worker
+    expect(profiles).toEqual(['worker'])
+    expect(rest).toEqual({
+      ...parley,
+      deploy: { replicas: 2 },
+      environment: { ...parley.environment, ROLE: 'worker' },
+    })
+    expect(loadConfig({ ...composeEnv, ROLE: 'worker' }).role).toBe('worker')
+    expect(nginx).not.toContain('worker:')
+  })
+})
+
+test('the dashboard is for the operator of this machine alone, who may look, and is asked for a password', () => {
+  const { profiles, ports, environment, build } = compose.services.dashboard
+  expect(profiles).toEqual(['operator'])
+  expect(ports).toEqual(['127.0.0.1:3000:3000'])
+  expect(environment).toMatchObject({
+    PGBOSS_DASHBOARD_READ_ONLY: '1',
+    PGBOSS_DASHBOARD_AUTH_USERNAME: 'operator',
+    // With a name and without a password it does not start.
+    PGBOSS_DASHBOARD_AUTH_PASSWORD: '${DASHBOARD_PASSWORD:-}',
+    DATABASE_URL: compose.services.parley.environment.DATABASE_URL,
+  })
+  const [version] = /@pg-boss\/dashboard@[\d.]+/.exec(build.dockerfile_inline) ?? []
+  const page = readFileSync('docs/operating-a-cluster.md', 'utf8')
+  expect(page).toContain(`npx --package ${version} pg-boss-dashboard`)
+  expect(page.match(/PGBOSS_DASHBOARD_READ_ONLY=\w+/g)).toEqual(['PGBOSS_DASHBOARD_READ_ONLY=1'])
 })
 
 describe('autoscaling', () => {

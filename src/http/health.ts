@@ -41,3 +41,10 @@ export function registerHealth(app: FastifyInstance, isReady: () => Promise<bool
     },
   )
 }
+
+/** Refuses every other path, and says why. */
+export function serveOnlyHealth(app: FastifyInstance, why: string): void {
+  app.addHook('onRequest', async ({ is404 }) => {
+    if (is404) throw new ParleyError('not_found', why)
+  })
+}

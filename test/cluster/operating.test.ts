@@ -2,10 +2,11 @@ import { readFileSync } from 'node:fs'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
+import { replyErrors } from '../../src/errors.ts'
 import type { Json } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
-import { hangs, startUpstream, type Upstream } from '../support/upstream.ts'
+import { hangs, refuses, startUpstream, type Upstream } from '../support/upstream.ts'
 
 const page = readFileSync('docs/operating-a-cluster.md', 'utf8')
 /** What the page tells an operator to ask PostgreSQL. */
@@ -30,6 +31,7 @@ beforeAll(async () => {
     OPENAI_BASE_URL: upstream.url,
     DEFAULT_MODEL: 'openai/model',
     MAX_RUNNING_PER_PROVIDER: '1',
+    MAX_PROVIDER_FAILURES: '2',
   })
   client = new Client({ connectionString: parley.databaseUrl })
   await client.connect()
@@ -39,6 +41,28 @@ afterAll(async () => {
   await client.end()
   await parley.stop()
   await upstream.stop()
+})
+
+test('the page lists what was given up, by code, after which tries', async () => {
+  upstream.behaves('refused', refuses(400))
+  upstream.behaves('away', refuses(503))
+  const ids: string[] = []
+  for (const model of ['openai/refused', 'openai/away']) {
+    const { reply } = await parley.say(await parley.begin({ model }), 'Hello')
+    ids.unshift(reply.id)
+  }
+  const find = (words: string) => statements.filter((text) => text.includes(words))
+  const [list = '', byCode = ''] = find("status = 'failed'")
+  const { rows } = await client.query(list)
+  expect(rows).toEqual([
+    expect.objectContaining({ message_id: ids[0], code: 'provider_unavailable', attempts: 2, failures: 1 }),
+    expect.objectContaining({ message_id: ids[1], code: 'provider_rejected', attempts: 1, failures: 0 }),
+  ])
+  const { rows: counted } = await client.query(byCode)
+  expect(counted).toContainEqual(
+    expect.objectContaining({ code: 'provider_rejected', model: 'openai/refused', count: '1' }),
+  )
+  for (const row of counted) expect(page).toContain(`\`${row.code}\``)
 })
 
 test('what scales the nodes counts each interaction with something to do once', async () => {
@@ -56,6 +80,13 @@ test('what scales the nodes counts each interaction with something to do once', 
   await parley.post(`/v1/interactions/${other}/messages`, { content: 'This waits for a place' })
   await until('claimed', async () => (await count()) === 2)
   expect(query.replaceAll(/\s+/g, ' ')).toBe(statements[0]?.replaceAll(/\s+/g, ' '))
+})
+
+test('every code of a dead letter is one that an answer can have', () => {
+  const [, table = ''] = /^\| Code [^\n]*\n(.*?)\n\n/ms.exec(page) ?? []
+  const codes = [...table.matchAll(/`([a-z_]+)`/g)].map(([, code = '']) => code)
+  expect(codes.length).toBeGreaterThan(8)
+  expect(codes.filter((code) => !(code in replyErrors))).toEqual([])
 })
 
 test('everything that the page asks of PostgreSQL is answered', async () => {
