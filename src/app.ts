@@ -16,6 +16,7 @@ import { pageView } from './http/pagination.ts'
 import { createServer } from './http/server.ts'
 import { createStreams, type Streams } from './http/streams.ts'
 import { createApiKeyAuthentication } from './identity/api-key.ts'
+import { createIdempotency, type Idempotency } from './idempotency/idempotency.ts'
 import { createInteractions, type Interactions } from './interactions/interactions.ts'
 import { interactionRoutes } from './interactions/routes.ts'
 import type { Job } from './jobs/jobs.ts'
@@ -92,6 +93,7 @@ export async function startApp(
     random: Math.random,
     log,
   })
+  const idempotency = createIdempotency({ storage, now, keptHours: config.idempotencyHours, log })
   const pruner = createPruner({ storage, store: eventStore, now, keptDays: config.eventRetentionDays, log })
   const streams = createStreams(config)
 
@@ -99,12 +101,14 @@ export async function startApp(
   let isReady = true
   const hangUp = hangUpWhenClosing(server)
   if (config.role === 'worker') serveOnlyHealth(server, onlyWorks)
-  else await serveApi(server, config, version, { interactions, messages, replies, models, streams })
+  else
+    await serveApi(server, config, version, { interactions, messages, replies, models, streams, idempotency })
   registerHealth(server, async () => isReady)
 
   async function stop() {
     isReady = false
     pruner.stop()
+    idempotency.stop()
     streams.close()
     hangUp()
     const closed = server.close()
@@ -123,6 +127,7 @@ export async function startApp(
     // Only now: a process that cannot listen must not take up replies that it leaves again.
     await engine.start(replies)
     await pruner.start()
+    idempotency.start()
     if (config.role !== 'api') await replies.start()
   } catch (error) {
     await stop()
@@ -152,19 +157,20 @@ async function serveApi(
     replies: Replies
     models: Models
     streams: Streams
+    idempotency: Idempotency
   },
 ): Promise<void> {
   if (!config.apiKey && isLoopback(config.host)) requireKnownHost(server, config.allowedHosts)
   requirePrincipal(server, createApiKeyAuthentication(config.apiKey))
   await registerDocs(server, version)
-  const { interactions, messages, replies, models, streams } = rooms
+  const { interactions, messages, replies, models, streams, idempotency } = rooms
   const included = {
     schema: messagePage,
     load: async (id: string) => pageView(await messages.list(id, firstPage), messageView),
   }
-  interactionRoutes(server, { interactions, messages: included })
+  interactionRoutes(server, { interactions, messages: included, idempotency })
   messageRoutes(server, { interactions, messages })
-  replyRoutes(server, { replies, streams })
+  replyRoutes(server, { replies, streams, idempotency })
   modelRoutes(server, { models })
   await server.register(originalRoutes, { interactions, messages, replies })
 }

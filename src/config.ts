@@ -157,6 +157,12 @@ const settings = {
     max: 36_500,
     about: 'How long the events of finished answers are kept; their messages stay.',
   }),
+  idempotencyHours: whole('IDEMPOTENCY_HOURS', {
+    default: 24,
+    min: 1,
+    max: 8_760,
+    about: 'How long a request that has an Idempotency-Key is recognized when it comes again.',
+  }),
   stopGraceMs: whole('STOP_GRACE_MS', {
     default: 10_000,
     min: 0,

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'not_found'
   | 'method_not_allowed'
   | 'conflict'
+  | 'idempotency_key_reused'
   | 'reply_in_progress'
   | 'events_expired'
   | 'body_too_large'

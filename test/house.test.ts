@@ -7,7 +7,7 @@ import { findCycle, readSources, roomOf } from './support/rooms.ts'
 const floors = [
   [''],
   ['storage', 'providers', 'http'],
-  ['encryption', 'jobs', 'events'],
+  ['encryption', 'jobs', 'events', 'idempotency'],
   ['identity', 'interactions', 'copy'],
   ['messages'],
   ['replies'],

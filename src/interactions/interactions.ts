@@ -16,6 +16,13 @@ export interface InteractionSettings {
   metadata?: Metadata | undefined
 }
 
+export interface CreateOptions {
+  /** Accepts a model that nobody serves. */
+  acceptAnyModel?: boolean
+  /** What else is to be stored with it, in the same transaction. */
+  also?: (tx: Transaction, interaction: Interaction) => Promise<void>
+}
+
 export type Interactions = ReturnType<typeof createInteractions>
 
 /** The verbs of interactions. Each finds through the owner: what is another's is not found. */
@@ -33,7 +40,7 @@ export function createInteractions(parts: {
   async function create(
     ownerId: string,
     settings: InteractionSettings,
-    { acceptAnyModel = false } = {},
+    { acceptAnyModel = false, also = async () => {} }: CreateOptions = {},
   ): Promise<Interaction> {
     if (settings.model !== undefined && !acceptAnyModel) models.resolve(settings.model)
     const at = now()
@@ -49,7 +56,10 @@ export function createInteractions(parts: {
       createdAt: at,
       updatedAt: at,
     }
-    await storage.write((tx) => store.insert(tx, interaction))
+    await storage.write(async (tx) => {
+      await store.insert(tx, interaction)
+      await also(tx, interaction)
+    })
     return interaction
   }
 

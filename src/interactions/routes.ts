@@ -3,6 +3,8 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { problemAnswers, storingProblems, uuidParams } from '../http/answers.ts'
 import { pageView } from '../http/pagination.ts'
+import type { Idempotency } from '../idempotency/idempotency.ts'
+import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../idempotency/schemas.ts'
 import type { Interaction } from './interaction.ts'
 import type { Interactions } from './interactions.ts'
 import {
@@ -24,9 +26,9 @@ export interface Included {
 /** `/v1/interactions` */
 export function interactionRoutes(
   app: FastifyInstance,
-  parts: { interactions: Interactions; messages: Included },
+  parts: { interactions: Interactions; messages: Included; idempotency: Idempotency },
 ) {
-  const { interactions, messages } = parts
+  const { interactions, messages, idempotency } = parts
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const tags = ['Interactions']
   const shown = interactionSchema.extend({
@@ -50,12 +52,21 @@ export function interactionRoutes(
       schema: {
         tags,
         summary: 'Begin an interaction',
+        headers: idempotencyHeaders,
         body: interactionInput,
-        response: { 201: interactionSchema, ...storingProblems('unknown_model') },
+        response: { 201: interactionSchema, ...storingProblems('unknown_model', 'idempotency_key_reused') },
       },
     },
     async (request, reply) => {
-      const interaction = await interactions.create(request.principal.ownerId, settingsOf(request.body))
+      const { ownerId } = request.principal
+      const once = await idempotency.once(requestKeyOf(request, ownerId), (remember) =>
+        interactions.create(ownerId, settingsOf(request.body), {
+          also: (tx, { id }) => remember(tx, { interaction: id }),
+        }),
+      )
+      const interaction =
+        'done' in once ? once.done : await interactions.find(ownerId, once.repeated['interaction'] ?? '')
+      if ('repeated' in once) reply.header(replayedHeader, 'true')
       return reply
         .status(201)
         .header('location', `/v1/interactions/${interaction.id}`)

@@ -24,12 +24,17 @@ export function createCancel(parts: {
    * Cancels the reply `id` of an owner and resolves with it; what readers were told of it by then stays. One that
    * has ended stays as it is. Rejects with `not_found` where it is no reply of the owner's.
    */
-  return function cancel(ownerId: string, id: string): Promise<Message> {
+  return function cancel(
+    ownerId: string,
+    id: string,
+    also?: (tx: Transaction) => Promise<void>,
+  ): Promise<Message> {
     return storage.write(async (tx) => {
       const message = await messages.find(tx, ownerId, id)
       if (!message) throw notFound('Message')
       if (!message.making) throw notFound('This message was not made by a model; its reply')
       await cancelReply(tx, id)
+      await also?.(tx)
       return (await messages.find(tx, ownerId, id)) ?? message
     })
   }

@@ -23,6 +23,8 @@ export interface NewMessage {
   wantsReply: boolean
   /** Accepts a model that nobody serves; its reply then says so. */
   acceptAnyModel?: boolean
+  /** What else is to be stored with it, in the same transaction. */
+  also?: (tx: Transaction, posted: Posted) => Promise<void>
 }
 
 export interface Posted {
@@ -52,12 +54,16 @@ export function createPost(parts: {
       const { interaction, firstPosition } = taken
       const message = said(interactionId, firstPosition, given.role, partsOf(given.content), given.metadata)
       await messages.insert(tx, message, estimateTokens(message.content))
-      if (!given.wantsReply) return { message, reply: null }
+      const done = async (reply: Message | null) => {
+        await given.also?.(tx, { message, reply })
+        return { message, reply }
+      }
+      if (!given.wantsReply) return done(null)
       // Its jobs are one job, however many replies wait: they are counted themselves.
       const place = { interactionId, position: firstPosition + 1 }
       if (await store.hasMoreOpenThan(tx, maxQueuedReplies, place)) throw busy()
       const model = resolve(given.model ?? interaction.model, given.acceptAnyModel ?? false)
-      return { message, reply: await queueReply(tx, interactionId, firstPosition + 1, model) }
+      return done(await queueReply(tx, interactionId, firstPosition + 1, model))
     })
   }
 
@@ -97,6 +103,17 @@ export function createPost(parts: {
       if (acceptAny) return model
       throw error
     }
+  }
+}
+
+/** A reply as it was when it was asked for. */
+export function asPosted(reply: Message): Message {
+  return {
+    ...reply,
+    content: [],
+    metadata: {},
+    updatedAt: reply.createdAt,
+    making: queued(reply.making?.model ?? ''),
   }
 }
 

@@ -12,7 +12,7 @@ import { createCancel } from './cancel.ts'
 import { createClaim } from './claim.ts'
 import { createConclude } from './conclude.ts'
 import { createHalt } from './halt.ts'
-import { createPost } from './post.ts'
+import { asPosted, createPost, type Posted } from './post.ts'
 import type { Prepare } from './prepare.ts'
 import { createRunner, type RunLimits } from './run.ts'
 import type { RetryLimits } from './retry.ts'
@@ -95,6 +95,17 @@ export function createReplies(parts: {
   return {
     post,
     cancel,
+    find: messages.find,
+
+    /** What an earlier post made, as it was answered then. */
+    async posted(ownerId: string, made: { [name: string]: string | null }): Promise<Posted> {
+      const { message = null, reply = null } = made
+      return {
+        message: await messages.find(ownerId, message ?? ''),
+        reply: reply === null ? null : asPosted(await messages.find(ownerId, reply)),
+      }
+    },
+
     ...watch,
 
     /** Before a message is removed: its reply must not go on. */

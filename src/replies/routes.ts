@@ -4,14 +4,19 @@ import { z } from 'zod'
 import { problemAnswers, storingProblems, uuidParams } from '../http/answers.ts'
 import type { Streams } from '../http/streams.ts'
 import { invalid } from '../http/validation.ts'
+import type { Idempotency } from '../idempotency/idempotency.ts'
+import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../idempotency/schemas.ts'
 import { messageSchema, messageView } from '../messages/schemas.ts'
 import { toFrames, unnumberedFrame } from './frames.ts'
 import type { Posted, Replies } from './replies.ts'
 import { eventsHeaders, eventsQuery, messageInput, postedSchema } from './schemas.ts'
 
 /** Posting a message, and following its answer. */
-export function replyRoutes(app: FastifyInstance, parts: { replies: Replies; streams: Streams }) {
-  const { replies, streams } = parts
+export function replyRoutes(
+  app: FastifyInstance,
+  parts: { replies: Replies; streams: Streams; idempotency: Idempotency },
+) {
+  const { replies, streams, idempotency } = parts
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const tags = ['Messages']
 
@@ -25,6 +30,7 @@ export function replyRoutes(app: FastifyInstance, parts: { replies: Replies; str
           'Answers 201 as soon as the message is durable. With `stream: true` the answer is an event stream ' +
           'of the reply, after one frame `message.created` with what is otherwise the body.',
         params: uuidParams,
+        headers: idempotencyHeaders,
         body: messageInput,
         response: {
           201: {
@@ -34,7 +40,13 @@ export function replyRoutes(app: FastifyInstance, parts: { replies: Replies; str
               'text/event-stream': { schema: z.string() },
             },
           },
-          ...storingProblems('not_found', 'unknown_model', 'server_busy', 'server_stopping'),
+          ...storingProblems(
+            'not_found',
+            'unknown_model',
+            'idempotency_key_reused',
+            'server_busy',
+            'server_stopping',
+          ),
         },
       },
     },
@@ -43,14 +55,22 @@ export function replyRoutes(app: FastifyInstance, parts: { replies: Replies; str
       const { content, role, model, stream, wait_ms: waitMs, metadata } = request.body
       const wantsReply = role === 'Human'
       if (stream && !wantsReply) throw streamWithoutReply()
-      if (stream) streams.mayOpen()
-      const posted = await replies.post(ownerId, request.params.id, {
-        content,
-        role,
-        model,
-        metadata,
-        wantsReply,
+      const once = await idempotency.once(requestKeyOf(request, ownerId), async (remember) => {
+        if (stream) streams.mayOpen()
+        return replies.post(ownerId, request.params.id, {
+          content,
+          role,
+          model,
+          metadata,
+          wantsReply,
+          also: (tx, made) => remember(tx, { message: made.message.id, reply: made.reply?.id ?? null }),
+        })
       })
+      const posted = 'done' in once ? once.done : await replies.posted(ownerId, once.repeated)
+      if ('repeated' in once) {
+        reply.header(replayedHeader, 'true')
+        if (stream) streams.mayOpen()
+      }
       if (stream && posted.reply) {
         const { id } = posted.reply
         return streams.send(reply, (signal) => begunWith(posted, replies.events(id, 0, signal)), 201)
@@ -80,10 +100,20 @@ export function replyRoutes(app: FastifyInstance, parts: { replies: Replies; str
           'Stops the model. What it said by then stays, and readers get `reply.cancelled`. Harmless where the ' +
           'reply has ended, or was cancelled already: it answers with the message as it is.',
         params: uuidParams,
-        response: { 200: messageSchema, ...storingProblems('not_found') },
+        headers: idempotencyHeaders,
+        response: { 200: messageSchema, ...storingProblems('not_found', 'idempotency_key_reused') },
       },
     },
-    async ({ principal, params }) => messageView(await replies.cancel(principal.ownerId, params.id)),
+    async (request, reply) => {
+      const { ownerId } = request.principal
+      const { id } = request.params
+      const once = await idempotency.once(requestKeyOf(request, ownerId), (remember) =>
+        replies.cancel(ownerId, id, (tx) => remember(tx, { message: id })),
+      )
+      if ('done' in once) return messageView(once.done)
+      reply.header(replayedHeader, 'true')
+      return messageView(await replies.find(ownerId, id))
+    },
   )
 
   routes.get(

@@ -9,6 +9,7 @@ export interface Schema {
   messages: MessageRow
   replies: ReplyRow
   events: EventRow
+  idempotency_keys: IdempotencyKeyRow
   /** Only where there can be more than one. */
   nodes: NodeRow
 }
@@ -82,6 +83,15 @@ export interface EventRow {
   sequence: number
   type: string
   data_json: string
+  created_at: number
+}
+
+/** A request that was done and may come again; `answer_json` has the ids of what it made. */
+export interface IdempotencyKeyRow {
+  owner_id: string
+  key: string
+  fingerprint: string
+  answer_json: string
   created_at: number
 }
 

@@ -99,14 +99,18 @@ const headerText = fc
     maxLength: 60,
     unit: fc.integer({ min: 0x20, max: 0xff }).map((code) => String.fromCharCode(code)),
   })
-  // What Node's own client would not send.
-  .map((text) => text.replaceAll('\u007f', ''))
+  .map(sendable)
+
+/** Without what Node's own client would not send. */
+function sendable(value: unknown): string {
+  return String(value).replaceAll(/[^\x20-\x7e\x80-\xff]/g, '')
+}
 
 function headersArbitrary(openapi: OpenApi, parameters: Parameter[]): Arbitrary<Record<string, string>> {
   const described = parameters.map(({ name, schema }) => [
     name,
     fc.oneof(
-      { weight: 5, arbitrary: validValue(openapi, schema).map(String) },
+      { weight: 5, arbitrary: validValue(openapi, schema).map(sendable) },
       { weight: 1, arbitrary: headerText },
     ),
   ])

@@ -1,0 +1,71 @@
+import type { IdempotencyKeyRow } from '../storage/schema.ts'
+import type { Database, Storage, Transaction } from '../storage/storage.ts'
+
+const pruneSize = 1_000
+
+/** The SQL of remembered requests. */
+export function createKeyStore(storage: Storage) {
+  const selectOne = storage.prepare((db, given: { ownerId: string; key: string }) =>
+    db
+      .selectFrom('idempotency_keys')
+      .select(['fingerprint', 'answer_json', 'created_at'])
+      .where('owner_id', '=', given.ownerId)
+      .where('key', '=', given.key),
+  )
+
+  async function find(on: Database | Transaction, ownerId: string, key: string) {
+    const { rows } = await selectOne(on, { ownerId, key })
+    return rows[0]
+  }
+
+  const upsert = storage.prepare((db, given: IdempotencyKeyRow & { replaceBefore: number }) =>
+    db
+      .insertInto('idempotency_keys')
+      .values({
+        owner_id: given.owner_id,
+        key: given.key,
+        fingerprint: given.fingerprint,
+        answer_json: given.answer_json,
+        created_at: given.created_at,
+      })
+      .onConflict((conflict) =>
+        conflict
+          .columns(['owner_id', 'key'])
+          .doUpdateSet(({ ref }) => ({
+            fingerprint: ref('excluded.fingerprint'),
+            answer_json: ref('excluded.answer_json'),
+            created_at: ref('excluded.created_at'),
+          }))
+          .where('idempotency_keys.created_at', '<', given.replaceBefore),
+      )
+      .returning('key'),
+  )
+
+  /** Remembers a request; false where one of the same key, from `replaceBefore` or later, is remembered already. */
+  async function put(tx: Transaction, row: IdempotencyKeyRow, replaceBefore: number): Promise<boolean> {
+    const { rows } = await upsert(tx, { ...row, replaceBefore })
+    return rows.length > 0
+  }
+
+  /** Forgets some of what was remembered before `ms`; the number of them. */
+  async function removeBefore(tx: Transaction, ms: number): Promise<number> {
+    const { numDeletedRows } = await tx
+      .deleteFrom('idempotency_keys')
+      .where(({ eb, refTuple, selectFrom }) =>
+        eb(
+          refTuple('owner_id', 'key'),
+          'in',
+          selectFrom('idempotency_keys')
+            .select(['owner_id', 'key'])
+            .where('created_at', '<', ms)
+            .orderBy('created_at')
+            .limit(pruneSize)
+            .$asTuple('owner_id', 'key'),
+        ),
+      )
+      .executeTakeFirst()
+    return Number(numDeletedRows)
+  }
+
+  return { find, put, removeBefore }
+}
