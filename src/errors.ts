@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'method_not_allowed'
   | 'conflict'
   | 'idempotency_key_reused'
+  | 'interaction_busy'
   | 'reply_in_progress'
   | 'events_expired'
   | 'body_too_large'

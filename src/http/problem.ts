@@ -18,6 +18,7 @@ const problems: Record<ErrorCode, { status: number; title: string }> = {
   events_expired: { status: 410, title: 'The events are not kept any more' },
   body_too_large: { status: 413, title: 'The request body is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be JSON' },
+  interaction_busy: { status: 409, title: 'An answer is still being made' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key stands for another request' },
   unknown_model: { status: 422, title: 'Unknown model' },
   headers_too_large: { status: 431, title: 'The request headers are too large' },

@@ -12,6 +12,20 @@ export interface Sampling {
   frequency_penalty?: number | undefined
 }
 
+/**
+ * What a post does where an answer is still being made: waits for its turn, is refused, cancels that answer and
+ * keeps what was said of it, or takes its place.
+ */
+export const onBusyPolicies = ['queue', 'reject', 'interrupt', 'rollback'] as const
+export type OnBusy = (typeof onBusyPolicies)[number]
+
+/** What is to be done where the usual would not be right. */
+export interface Policy {
+  onBusy: OnBusy
+}
+
+export const usualPolicy: Policy = { onBusy: 'queue' }
+
 /** Up to 16 pairs of the client's own. */
 export type Metadata = Record<string, string>
 
@@ -26,6 +40,7 @@ export interface Interaction {
   /** Goes to the model as the system message with every turn. */
   prompt: string | null
   sampling: Sampling
+  policy: Policy
   metadata: Metadata
   createdAt: number
   updatedAt: number

@@ -4,7 +4,14 @@ import { newId } from '../ids.ts'
 import type { Page, PageRequest } from '../paging.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
-import type { Interaction, Metadata, Role, Sampling } from './interaction.ts'
+import {
+  type Interaction,
+  type Metadata,
+  type Policy,
+  type Role,
+  type Sampling,
+  usualPolicy,
+} from './interaction.ts'
 import { createInteractionStore } from './store.ts'
 
 export interface InteractionSettings {
@@ -13,6 +20,7 @@ export interface InteractionSettings {
   role?: Role | undefined
   prompt?: string | null | undefined
   sampling?: { [Name in keyof Sampling]: Sampling[Name] | null } | undefined
+  policy?: { [Name in keyof Policy]: Policy[Name] | undefined } | undefined
   metadata?: Metadata | undefined
 }
 
@@ -52,6 +60,7 @@ export function createInteractions(parts: {
       role: settings.role ?? 'System',
       prompt: settings.prompt ?? null,
       sampling: changedSampling({}, settings.sampling),
+      policy: changedPolicy(usualPolicy, settings.policy),
       metadata: settings.metadata ?? {},
       createdAt: at,
       updatedAt: at,
@@ -90,6 +99,7 @@ export function createInteractions(parts: {
         role: settings.role ?? before.role,
         prompt: settings.prompt === undefined ? before.prompt : settings.prompt,
         sampling: changedSampling(before.sampling, settings.sampling),
+        policy: changedPolicy(before.policy, settings.policy),
         metadata: settings.metadata ?? before.metadata,
         updatedAt: now(),
       }
@@ -129,4 +139,8 @@ function changedSampling(before: Sampling, changes: InteractionSettings['samplin
   return Object.fromEntries(
     Object.entries(merged).filter(([, value]) => value !== null && value !== undefined),
   )
+}
+
+function changedPolicy(before: Policy, changes: InteractionSettings['policy']): Policy {
+  return { onBusy: changes?.onBusy ?? before.onBusy }
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isoTime } from '../clock.ts'
 import { pageQuery, pageSchema } from '../http/pagination.ts'
 import { plainText } from '../text.ts'
-import { type Interaction, roles } from './interaction.ts'
+import { type Interaction, onBusyPolicies, roles } from './interaction.ts'
 
 export const roleSchema = z.enum(roles).meta({ id: 'Role', description: 'Who speaks.' })
 
@@ -26,6 +26,13 @@ const sampling = {
   frequency_penalty: z.number().min(-2).max(2),
 }
 
+export const onBusySchema = z.enum(onBusyPolicies).meta({
+  id: 'OnBusy',
+  description:
+    'What a post does where an answer is still being made: `queue` is answered after it; `reject` is refused with ' +
+    '409; `interrupt` cancels it, and what was said of it stays; `rollback` removes it and its question.',
+})
+
 const settings = {
   title: plainText({ max: 512 }).nullish(),
   role: roleSchema.optional(),
@@ -40,6 +47,7 @@ const settings = {
   presence_penalty: sampling.presence_penalty.nullish(),
   frequency_penalty: sampling.frequency_penalty.nullish(),
   model: modelName.optional(),
+  on_busy: onBusySchema.optional(),
   metadata: metadataSchema.optional(),
 }
 
@@ -66,6 +74,7 @@ export const interactionSchema = z
     seed: z.int().nullable(),
     presence_penalty: z.number().nullable(),
     frequency_penalty: z.number().nullable(),
+    on_busy: onBusySchema,
     metadata: z.record(z.string(), z.string()),
   })
   .meta({ id: 'Interaction', description: 'A conversation and its settings.' })
@@ -81,8 +90,8 @@ export const interactionPage = pageSchema(interactionSchema)
 
 /** Splits a body into what an interaction is and how its model answers. */
 export function settingsOf(body: z.infer<typeof interactionChange>) {
-  const { title, role, prompt, model, metadata, ...changedSampling } = body
-  return { title, role, prompt, model, metadata, sampling: changedSampling }
+  const { title, role, prompt, model, on_busy: onBusy, metadata, ...changedSampling } = body
+  return { title, role, prompt, model, policy: { onBusy }, metadata, sampling: changedSampling }
 }
 
 /** An interaction as the API shows it. */
@@ -104,6 +113,7 @@ export function interactionView(interaction: Interaction): z.infer<typeof intera
     seed: interaction.sampling.seed ?? null,
     presence_penalty: interaction.sampling.presence_penalty ?? null,
     frequency_penalty: interaction.sampling.frequency_penalty ?? null,
+    on_busy: interaction.policy.onBusy,
     metadata,
   }
 }

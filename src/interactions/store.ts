@@ -1,7 +1,14 @@
 import { type Page, pageOf, type PageRequest, readingOrder } from '../paging.ts'
 import type { InteractionRow } from '../storage/schema.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
-import type { Interaction, Metadata, Role, Sampling } from './interaction.ts'
+import {
+  type Interaction,
+  type Metadata,
+  type Policy,
+  type Role,
+  type Sampling,
+  usualPolicy,
+} from './interaction.ts'
 
 /** The SQL of interactions. */
 export function createInteractionStore(storage: Storage) {
@@ -105,6 +112,7 @@ function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position'> 
     role: interaction.role,
     prompt: interaction.prompt,
     sampling_json: JSON.stringify(interaction.sampling),
+    policy_json: isUsual(interaction.policy) ? null : JSON.stringify(interaction.policy),
     metadata_json: JSON.stringify(interaction.metadata),
     created_at: interaction.createdAt,
     updated_at: interaction.updatedAt,
@@ -120,8 +128,14 @@ function fromRow(row: InteractionRow): Interaction {
     role: row.role as Role,
     prompt: row.prompt,
     sampling: JSON.parse(row.sampling_json) as Sampling,
+    policy:
+      row.policy_json === null ? usualPolicy : { ...usualPolicy, ...(JSON.parse(row.policy_json) as Policy) },
     metadata: JSON.parse(row.metadata_json) as Metadata,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }
+}
+
+function isUsual({ onBusy }: Policy): boolean {
+  return onBusy === usualPolicy.onBusy
 }

@@ -142,11 +142,22 @@ export function createMessageStore(storage: Storage) {
     await setContent(tx, { ...given, content: JSON.stringify(given.content) })
   }
 
+  /** The id of the message at a position; undefined where it was deleted. */
+  async function idAt(tx: Transaction, interactionId: string, position: number): Promise<string | undefined> {
+    const row = await tx
+      .selectFrom('messages')
+      .select('id')
+      .where('interaction_id', '=', interactionId)
+      .where('position', '=', position)
+      .executeTakeFirst()
+    return row?.id
+  }
+
   async function remove(tx: Transaction, id: string): Promise<void> {
     await tx.deleteFrom('messages').where('id', '=', id).execute()
   }
 
-  return { insert, find, list, update, writeContent, remove }
+  return { insert, find, list, update, writeContent, idAt, remove }
 }
 
 export type MessageStore = ReturnType<typeof createMessageStore>

@@ -24,11 +24,7 @@ export function createCancel(parts: {
    * Cancels the reply `id` of an owner and resolves with it; what readers were told of it by then stays. One that
    * has ended stays as it is. Rejects with `not_found` where it is no reply of the owner's.
    */
-  return function cancel(
-    ownerId: string,
-    id: string,
-    also?: (tx: Transaction) => Promise<void>,
-  ): Promise<Message> {
+  function cancel(ownerId: string, id: string, also?: (tx: Transaction) => Promise<void>): Promise<Message> {
     return storage.write(async (tx) => {
       const message = await messages.find(tx, ownerId, id)
       if (!message) throw notFound('Message')
@@ -52,4 +48,6 @@ export function createCancel(parts: {
     await events.append(tx, id, [{ type: 'reply.cancelled', data }], place)
     halt(tx, [id])
   }
+
+  return { cancel, cancelReply }
 }

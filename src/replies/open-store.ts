@@ -126,6 +126,18 @@ export function createOpenReplyStore(storage: Storage) {
     return rows.map(({ interaction_id }) => interaction_id)
   }
 
+  /** The open replies of an interaction, which nobody else ends before the transaction does. */
+  async function lockOpen(tx: Transaction, interactionId: string) {
+    return tx
+      .selectFrom('replies')
+      .select(['id', 'position'])
+      .where('interaction_id', '=', interactionId)
+      .where(isOpen)
+      .orderBy('position')
+      .$if(storage.engine === 'postgres', (query) => query.forUpdate())
+      .execute()
+  }
+
   /** Those of `ids` that are open. */
   async function openAmong(ids: string[]): Promise<Set<string>> {
     const rows = await storage.db
@@ -148,7 +160,7 @@ export function createOpenReplyStore(storage: Storage) {
     return rows.map(({ id }) => id)
   }
 
-  return { nextOpen, hasMoreOpenThan, openInteractions, interactionsOfNode, openAmong, openIds }
+  return { nextOpen, hasMoreOpenThan, openInteractions, interactionsOfNode, openAmong, lockOpen, openIds }
 }
 
 function toOpenReply(row: Pick<ReplyRow, (typeof openColumns)[number]>): OpenReply {

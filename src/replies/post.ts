@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { notFound, ParleyError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import type { Metadata, Role } from '../interactions/interaction.ts'
+import type { Metadata, OnBusy, Role } from '../interactions/interaction.ts'
 import type { Interactions } from '../interactions/interactions.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
 import { type ContentPart, type InputContent, partsOf } from '../messages/content.ts'
@@ -19,6 +19,8 @@ export interface NewMessage {
   /** Instead of the interaction's own. */
   model?: string | undefined
   metadata?: Metadata | undefined
+  /** Instead of the interaction's own. */
+  onBusy?: OnBusy | undefined
   /** Whether a model shall answer. */
   wantsReply: boolean
   /** Accepts a model that nobody serves; its reply then says so. */
@@ -41,10 +43,12 @@ export function createPost(parts: {
   models: Pick<Models, 'resolve'>
   jobs: Pick<Jobs, 'enqueue' | 'waiting'>
   jobOf: (reply: WaitingReply) => Job
+  makeWay: (tx: Transaction, interactionId: string, policy: OnBusy) => Promise<void>
   maxQueuedReplies: number
   now: Clock
 }) {
-  const { storage, store, interactions, messages, models, jobs, jobOf, maxQueuedReplies, now } = parts
+  const { storage, store, interactions, messages, models, jobs, jobOf, makeWay, maxQueuedReplies, now } =
+    parts
 
   return function post(ownerId: string, interactionId: string, given: NewMessage): Promise<Posted> {
     if (given.wantsReply && jobs.waiting >= maxQueuedReplies) throw busy()
@@ -52,6 +56,7 @@ export function createPost(parts: {
       const taken = await interactions.takePositions(tx, ownerId, interactionId, given.wantsReply ? 2 : 1)
       if (!taken) throw notFound('Interaction')
       const { interaction, firstPosition } = taken
+      if (given.wantsReply) await makeWay(tx, interactionId, given.onBusy ?? interaction.policy.onBusy)
       const message = said(interactionId, firstPosition, given.role, partsOf(given.content), given.metadata)
       await messages.insert(tx, message, estimateTokens(message.content))
       const done = async (reply: Message | null) => {

@@ -8,6 +8,7 @@ import { createMessageStore } from '../messages/store.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Notices } from '../storage/notices.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { createBusyPolicy } from './busy.ts'
 import { createCancel } from './cancel.ts'
 import { createClaim } from './claim.ts'
 import { createConclude } from './conclude.ts'
@@ -55,7 +56,12 @@ export function createReplies(parts: {
     jobOf,
   })
   const halting = createHalt({ ...parts, store, runner })
-  const cancel = createCancel({ ...parts, store, messages: messageStore, halt: halting.halt })
+  const { cancel, cancelReply } = createCancel({
+    ...parts,
+    store,
+    messages: messageStore,
+    halt: halting.halt,
+  })
   const sweeper = createSweeper({ storage, store, jobs, jobOf, now, log })
   const { endWaiting, ...watch } = createWatch({ messages, events })
   const post = createPost({
@@ -66,6 +72,7 @@ export function createReplies(parts: {
     models,
     jobs,
     jobOf,
+    makeWay: createBusyPolicy({ store, messages: messageStore, cancelReply, removing }),
     maxQueuedReplies,
     now,
   })
@@ -92,6 +99,12 @@ export function createReplies(parts: {
     })
   }
 
+  /** Before a message is removed: its reply must not go on. */
+  async function removing(tx: Transaction, messageId: string) {
+    await events.removeOf(tx, { column: 'id', value: messageId })
+    abandon(tx, [messageId])
+  }
+
   return {
     post,
     cancel,
@@ -108,11 +121,7 @@ export function createReplies(parts: {
 
     ...watch,
 
-    /** Before a message is removed: its reply must not go on. */
-    async removing(tx: Transaction, messageId: string) {
-      await events.removeOf(tx, { column: 'id', value: messageId })
-      abandon(tx, [messageId])
-    },
+    removing,
 
     /** Before an interaction is removed: none of its replies may go on. */
     async removingAll(tx: Transaction, interactionId: string) {

@@ -42,6 +42,7 @@ export function replyRoutes(
           },
           ...storingProblems(
             'not_found',
+            'interaction_busy',
             'unknown_model',
             'idempotency_key_reused',
             'server_busy',
@@ -52,7 +53,7 @@ export function replyRoutes(
     },
     async (request, reply) => {
       const { ownerId } = request.principal
-      const { content, role, model, stream, wait_ms: waitMs, metadata } = request.body
+      const { content, role, model, on_busy: onBusy, stream, wait_ms: waitMs, metadata } = request.body
       const wantsReply = role === 'Human'
       if (stream && !wantsReply) throw streamWithoutReply()
       const once = await idempotency.once(requestKeyOf(request, ownerId), async (remember) => {
@@ -61,6 +62,7 @@ export function replyRoutes(
           content,
           role,
           model,
+          onBusy,
           metadata,
           wantsReply,
           also: (tx, made) => remember(tx, { message: made.message.id, reply: made.reply?.id ?? null }),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { wholeNumber } from '../http/parameters.ts'
-import { metadataSchema, roleSchema } from '../interactions/schemas.ts'
+import { metadataSchema, onBusySchema, roleSchema } from '../interactions/schemas.ts'
 import { inputContent } from '../messages/content.ts'
 import { messageSchema } from '../messages/schemas.ts'
 import { plainText } from '../text.ts'
@@ -16,6 +16,7 @@ export const messageInput = z.strictObject({
   model: plainText({ min: 1, max: 256 })
     .optional()
     .meta({ description: "Instead of the interaction's own.", examples: ['builtin/eliza'] }),
+  on_busy: onBusySchema.optional().meta({ description: "Instead of the interaction's own." }),
   stream: z.boolean().default(false).meta({ description: "Answer with the reply's events (SSE)." }),
   wait_ms: z
     .int()

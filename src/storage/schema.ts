@@ -26,6 +26,8 @@ export interface InteractionRow {
   role: string
   prompt: string | null
   sampling_json: string
+  /** What is to be done where the usual would not be right. */
+  policy_json: string | null
   metadata_json: string
   /** The position that was given last; the next message gets this plus one. */
   last_position: number

@@ -18,6 +18,7 @@ const unset = {
   seed: null,
   presence_penalty: null,
   frequency_penalty: null,
+  on_busy: 'queue',
   metadata: {},
 }
 

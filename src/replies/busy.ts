@@ -1,0 +1,49 @@
+import { ParleyError } from '../errors.ts'
+import type { OnBusy } from '../interactions/interaction.ts'
+import type { MessageStore } from '../messages/store.ts'
+import type { Transaction } from '../storage/storage.ts'
+import type { ReplyStore } from './store.ts'
+
+const retryAfterMs = 1_000
+
+/** What becomes of the answers that are not there yet, when the next message is posted. */
+export function createBusyPolicy(parts: {
+  store: Pick<ReplyStore, 'lockOpen'>
+  messages: Pick<MessageStore, 'idAt' | 'remove'>
+  /** Ends a reply in the transaction, and keeps what was said of it. */
+  cancelReply: (tx: Transaction, id: string) => Promise<void>
+  /** Runs before a reply is removed in the transaction. */
+  removing: (tx: Transaction, id: string) => Promise<void>
+}) {
+  const { store, messages, cancelReply, removing } = parts
+
+  /**
+   * Makes way in an interaction, as its policy says. The caller holds the interaction, so that no other post comes
+   * between. Rejects with `interaction_busy` where the policy is to reject, and an answer is open.
+   */
+  return async function makeWay(tx: Transaction, interactionId: string, policy: OnBusy): Promise<void> {
+    if (policy === 'queue') return
+    const open = await store.lockOpen(tx, interactionId)
+    if (open.length > 0 && policy === 'reject') throw busy()
+    for (const { id, position } of open) {
+      if (policy === 'interrupt') await cancelReply(tx, id)
+      else await removeTurn(tx, interactionId, id, position)
+    }
+  }
+
+  /** The reply, and the question that it was to answer: the position in front of it was taken with its own. */
+  async function removeTurn(tx: Transaction, interactionId: string, replyId: string, position: number) {
+    const questionId = await messages.idAt(tx, interactionId, position - 1)
+    await removing(tx, replyId)
+    await messages.remove(tx, replyId)
+    if (questionId !== undefined) await messages.remove(tx, questionId)
+  }
+}
+
+function busy() {
+  return new ParleyError(
+    'interaction_busy',
+    'An answer is still being made in this interaction; nothing was stored.',
+    { retryAfterMs },
+  )
+}
