@@ -4,7 +4,8 @@ import type { Storage, Transaction } from '../storage/storage.ts'
 
 /**
  * The tables that are copied, in an order in which no row refers to one that comes later. A table that is not
- * here belongs to its own database: its migrations, the nodes that use it, the jobs of its queue.
+ * here belongs to its own database: its migrations, the nodes that use it, the jobs of its queue, the
+ * keys of requests that it answered.
  */
 export const tables = ['interactions', 'messages', 'replies', 'events'] as const
 export type Table = (typeof tables)[number]
