@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
+import { benchKeys } from './keys.ts'
 import { benchMemory } from './memory.ts'
 import { benchPages } from './pages.ts'
 import { benchPosts } from './posts.ts'
@@ -8,12 +9,13 @@ import { startHelper } from './support/processes.ts'
 import { isMet, isQuick, type Line, printLines } from './support/report.ts'
 import { benchTurns } from './turns.ts'
 
-// npm run bench [-- <posts | turns | streams | pages | memory>…]: all of them, or those. BENCH_QUICK=1 is a short
+// npm run bench [-- <posts | keys | turns | streams | pages | memory>…]: all of them, or those. BENCH_QUICK=1 is a short
 // run, to see that they work. Figures are ratios to a floor that is measured in turn with the server, because
 // those mean the same on any machine. Results are also written to bench/results/.
 
 const benches = new Map([
   ['posts', benchPosts],
+  ['keys', benchKeys],
   ['turns', benchTurns],
   ['streams', benchStreams],
   ['pages', benchPages],

@@ -8,15 +8,20 @@ export interface Sent {
   sentAt: number
 }
 
-export function send(method: string, url: string, body?: string): Promise<Sent> {
+export function send(
+  method: string,
+  url: string,
+  body?: string,
+  more: Record<string, string> = {},
+): Promise<Sent> {
   return new Promise((resolve, reject) => {
     const request = open(url, {
       method,
       agent,
       headers:
         body === undefined
-          ? {}
-          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+          ? more
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body), ...more },
     })
     const sentAt = performance.now()
     request.on('response', (response) => resolve({ response, sentAt }))
