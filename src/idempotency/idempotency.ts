@@ -80,12 +80,14 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
     return now() - Math.min(sameWithinMs, keptMs)
   }
 
-  async function prune() {
+  /** Forgets what is older than keys are kept. */
+  async function prune(): Promise<void> {
     while ((await storage.write((tx) => store.removeBefore(tx, now() - keptMs))) > 0);
   }
 
   return {
     once,
+    prune,
     start() {
       timer = setInterval(() => {
         prune().catch((error: unknown) => log.error({ err: error }, 'old keys could not be removed'))

@@ -1,7 +1,10 @@
+import type { Insertable } from 'kysely'
 import type { IdempotencyKeyRow } from '../storage/schema.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
 
 const pruneSize = 1_000
+
+type NewKey = Required<Omit<Insertable<IdempotencyKeyRow>, 'number'>>
 
 /** The SQL of remembered requests. */
 export function createKeyStore(storage: Storage) {
@@ -18,7 +21,7 @@ export function createKeyStore(storage: Storage) {
     return rows[0]
   }
 
-  const upsert = storage.prepare((db, given: IdempotencyKeyRow & { replaceBefore: number }) =>
+  const upsert = storage.prepare((db, given: NewKey & { replaceBefore: number }) =>
     db
       .insertInto('idempotency_keys')
       .values({
@@ -42,7 +45,7 @@ export function createKeyStore(storage: Storage) {
   )
 
   /** Remembers a request; false where one of the same key, from `replaceBefore` or later, is remembered already. */
-  async function put(tx: Transaction, row: IdempotencyKeyRow, replaceBefore: number): Promise<boolean> {
+  async function put(tx: Transaction, row: NewKey, replaceBefore: number): Promise<boolean> {
     const { rows } = await upsert(tx, { ...row, replaceBefore })
     return rows.length > 0
   }
@@ -51,17 +54,12 @@ export function createKeyStore(storage: Storage) {
   async function removeBefore(tx: Transaction, ms: number): Promise<number> {
     const { numDeletedRows } = await tx
       .deleteFrom('idempotency_keys')
-      .where(({ eb, refTuple, selectFrom }) =>
-        eb(
-          refTuple('owner_id', 'key'),
-          'in',
-          selectFrom('idempotency_keys')
-            .select(['owner_id', 'key'])
-            .where('created_at', '<', ms)
-            .orderBy('created_at')
-            .limit(pruneSize)
-            .$asTuple('owner_id', 'key'),
-        ),
+      .where('number', 'in', ({ selectFrom }) =>
+        selectFrom('idempotency_keys')
+          .select('number')
+          .where('created_at', '<', ms)
+          .orderBy('number')
+          .limit(pruneSize),
       )
       .executeTakeFirst()
     return Number(numDeletedRows)

@@ -90,6 +90,7 @@ export interface EventRow {
 
 /** A request that was done and may come again; `answer_json` has the ids of what it made. */
 export interface IdempotencyKeyRow {
+  number: Generated<number>
   owner_id: string
   key: string
   fingerprint: string

@@ -1,18 +1,23 @@
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import { isPostgres } from './engine.ts'
 
-/** What requests made that may come twice. */
+/** What requests made that may come twice. Rows are numbered as they come, which is the order they are pruned in. */
 export async function up(db: Kysely<never>): Promise<void> {
   await db.schema
     .createTable('idempotency_keys')
+    .addColumn('number', isPostgres(db) ? 'bigint' : 'integer', (column) =>
+      isPostgres(db) ? column.primaryKey().generatedAlwaysAsIdentity() : column.primaryKey(),
+    )
     .addColumn('owner_id', 'text', (column) => column.notNull())
     .addColumn('key', 'text', (column) => column.notNull())
     .addColumn('fingerprint', 'text', (column) => column.notNull())
     .addColumn('answer_json', 'text', (column) => column.notNull())
     .addColumn('created_at', 'bigint', (column) => column.notNull())
-    .addPrimaryKeyConstraint('idempotency_keys_key', ['owner_id', 'key'])
-    // The key is the table: one tree to write instead of two.
-    .$call((table) => (isPostgres(db) ? table : table.modifyEnd(sql`without rowid`)))
     .execute()
-  await db.schema.createIndex('idempotency_keys_by_age').on('idempotency_keys').column('created_at').execute()
+  await db.schema
+    .createIndex('idempotency_keys_by_key')
+    .on('idempotency_keys')
+    .columns(['owner_id', 'key'])
+    .unique()
+    .execute()
 }

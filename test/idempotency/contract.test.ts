@@ -1,0 +1,68 @@
+import { pino } from 'pino'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createIdempotency, type Idempotency } from '../../src/idempotency/idempotency.ts'
+import type { Storage } from '../../src/storage/storage.ts'
+import { engine } from '../support/database.ts'
+import { openStorage } from '../support/storage.ts'
+
+const hourMs = 3_600_000
+
+describe(`keys on ${engine}`, () => {
+  let storage: Storage
+  let remove: () => Promise<void>
+  let keys: Idempotency
+  let time: number
+
+  beforeEach(async () => {
+    ;({ storage, remove } = await openStorage())
+    time = 1
+    keys = createIdempotency({ storage, now: () => time, keptHours: 24, log: pino({ level: 'silent' }) })
+  })
+  afterEach(() => remove())
+
+  const use = (key: string) =>
+    keys.once({ ownerId: 'local', key, fingerprint: 'same' }, (also) =>
+      storage.write((tx) => also(tx, { message: `made at ${time}` })),
+    )
+
+  async function kept(): Promise<string[]> {
+    const rows = await storage.db.selectFrom('idempotency_keys').select('key').orderBy('key').execute()
+    return rows.map(({ key }) => key)
+  }
+
+  test('are forgotten when they are old, however many there are', async () => {
+    for (let count = 0; count < 20; count += 1) await use(`old ${count}`)
+    time += 23 * hourMs
+    await use('young')
+    await keys.prune()
+    expect(await kept()).toHaveLength(21)
+    time += 2 * hourMs
+    await keys.prune()
+    expect(await kept()).toEqual(['young'])
+  })
+
+  test('of another owner are other keys', async () => {
+    const both = await Promise.all(
+      ['one', 'other'].map((ownerId) =>
+        keys.once({ ownerId, key: 'same', fingerprint: ownerId }, (also) =>
+          storage.write(async (tx) => {
+            await also(tx, { message: ownerId })
+            return ownerId
+          }),
+        ),
+      ),
+    )
+    expect(both).toEqual([{ done: 'one' }, { done: 'other' }])
+  })
+
+  test('what fails is rolled back with its key', async () => {
+    const fails = keys.once({ ownerId: 'local', key: 'fails', fingerprint: 'same' }, (also) =>
+      storage.write(async (tx) => {
+        await also(tx, { message: 'never' })
+        throw new Error('no')
+      }),
+    )
+    await expect(fails).rejects.toThrow('no')
+    expect(await kept()).toEqual([])
+  })
+})
