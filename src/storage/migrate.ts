@@ -2,15 +2,15 @@ import type { Kysely } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import { StartupError } from '../errors.ts'
 import * as m0001 from './migrations/0001-interactions-messages-replies-events.ts'
-import * as m0002 from './migrations/0002-idempotency-keys.ts'
-import * as m0003 from './migrations/0003-policies.ts'
+import * as m0003 from './migrations/0003-idempotency-keys.ts'
+import * as m0004 from './migrations/0004-policies.ts'
 import type { Schema } from './schema.ts'
 
 /** Every change of the schema, in order of its name. To add one: a file, and a line here. */
 const migrations: Record<string, Migration> = {
   '0001-interactions-messages-replies-events': m0001,
-  '0002-idempotency-keys': m0002,
-  '0003-policies': m0003,
+  '0003-idempotency-keys': m0003,
+  '0004-policies': m0004,
 }
 
 /** Has the name of each migration that was applied: a database without it is not ours. */
