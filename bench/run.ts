@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
+import { benchCluster } from './cluster.ts'
 import { benchMemory } from './memory.ts'
 import { benchPages } from './pages.ts'
 import { benchPosts } from './posts.ts'
@@ -8,7 +9,7 @@ import { startHelper } from './support/processes.ts'
 import { isMet, isQuick, type Line, printLines } from './support/report.ts'
 import { benchTurns } from './turns.ts'
 
-// npm run bench [-- <posts | turns | streams | pages | memory>…]: all of them, or those. BENCH_QUICK=1 is a short
+// npm run bench [-- <posts | turns | streams | pages | memory | cluster>…]: all of them, or those. BENCH_QUICK=1 is a short
 // run, to see that they work. Figures are ratios to a floor that is measured in turn with the server, because
 // those mean the same on any machine. Results are also written to bench/results/.
 
@@ -18,6 +19,7 @@ const benches = new Map([
   ['streams', benchStreams],
   ['pages', benchPages],
   ['memory', benchMemory],
+  ['cluster', benchCluster],
 ])
 const results = new URL('results/', import.meta.url)
 
