@@ -34,6 +34,8 @@ export async function openPostgresStorage(
   const pool = openPool(url, maxConnections, statementTimeoutMs)
   // A connection that breaks while nobody uses it: the pool opens another one.
   pool.on('error', onError)
+  // One that breaks in the middle of a transaction: the next query on it says so. Unheard, it would end the process.
+  pool.on('connect', (client) => void client.on('error', () => {}))
   try {
     await migrate(
       new Kysely<Schema>({ dialect: new PostgresDialect({ pool: keptOpen(pool) }) }),
