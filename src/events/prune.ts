@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { firstIdAt } from '../ids.ts'
-import type { Log } from '../log.ts'
+import { type Log, levelOf } from '../log.ts'
 import type { Storage } from '../storage/storage.ts'
 import { createPartitions } from './partitions.ts'
 import type { EventStore } from './store.ts'
@@ -44,7 +44,7 @@ export function createPruner(parts: {
   }
 
   function run() {
-    prune().catch((error: unknown) => log.error({ err: error }, 'old events could not be removed'))
+    prune().catch((error: unknown) => log[levelOf(error)]({ err: error }, 'old events could not be removed'))
   }
 
   return {

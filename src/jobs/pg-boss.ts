@@ -1,8 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { CompiledQuery } from 'kysely'
-import { type Job as BossJob, PgBoss } from 'pg-boss'
+import { type Job as BossJob, type JobAttempt, PgBoss } from 'pg-boss'
+import { isDatabaseAway } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { Notices } from '../storage/notices.ts'
+import { explainQueryFailure } from '../storage/postgres-errors.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { Job, Jobs, Look } from './jobs.ts'
 
@@ -14,6 +17,8 @@ const beatMs = 4_000
 const pollMs = 2_000
 const countMs = 2_000
 const maxFetched = 64
+/** Before a database that was away is asked again. */
+const awayMs = 500
 /** A job that failed for good would block its interaction for ever: a reply that is given up is our own state. */
 const endlessRetries = 1_000_000
 const longestSeconds = 86_000
@@ -25,6 +30,11 @@ export interface ClusterJobs extends Jobs {
 
 interface Data {
   interactionId: string
+}
+
+interface Running {
+  job: BossJob<Data>
+  done: Promise<void>
 }
 
 /**
@@ -66,16 +76,17 @@ export async function createPgBossJobs(options: {
     throw error
   }
 
-  const running = new Map<string, { job: BossJob<Data>; done: Promise<void> }>()
+  const running = new Set<Running>()
   const stopping = new AbortController()
-  const finished: Array<BossJob<Data>> = []
+  /** Those that are done with, and those that are to come again. */
+  const ended: Array<{ job: BossJob<Data>; comesAgain: boolean }> = []
   const timers: NodeJS.Timeout[] = []
   let look: Look | undefined
   /** It takes no more work. */
   const stopped = new AbortController()
   let fetching: Promise<void> | undefined
   let mayBeMore = false
-  let isCompleting: Promise<void> | undefined
+  let settling: Promise<void> | undefined
   let waiting = 0
 
   async function enqueue(tx: Transaction, { interactionId, group, notBefore }: Job) {
@@ -127,8 +138,8 @@ export async function createPgBossJobs(options: {
       waiting = Math.max(0, waiting - jobs.length)
       for (const job of jobs) {
         const entry = { job, done: Promise.resolve() }
-        running.set(job.id, entry)
-        entry.done = run(lookAt, job)
+        running.add(entry)
+        entry.done = run(lookAt, entry)
       }
       if (jobs.length > 0) mayBeMore = true
     }
@@ -139,18 +150,24 @@ export async function createPgBossJobs(options: {
     if (jobs.length > 0) await boss.fail(queue, jobs, { message: 'its node is stopping' })
   }
 
-  async function run(lookAt: Look, bossJob: BossJob<Data>) {
-    const job = { interactionId: bossJob.data.interactionId, group: bossJob.groupId ?? '' }
+  async function run(lookAt: Look, entry: Running) {
+    const { data, groupId } = entry.job
+    const job = { interactionId: data.interactionId, group: groupId ?? '' }
+    let comesAgain = false
     try {
       const next = await lookAt(job, stopping.signal)
       if (next && (await isNews(next, job))) await storage.write((tx) => enqueue(tx, next))
     } catch (error) {
+      const failure = explainQueryFailure(error)
+      comesAgain = isDatabaseAway(failure)
+      if (comesAgain) log.warn({ err: failure }, 'the database was away; the work is done again')
       // Nothing is lost: the reply is still open, and the sweeper looks at it again.
-      onError(error, job)
+      else onError(failure, job)
     }
-    running.delete(bossJob.id)
-    finished.push(bossJob)
-    await (isCompleting ??= completeAll())
+    if (comesAgain) await pause(awayMs, undefined, { signal: stopped.signal }).catch(() => {})
+    running.delete(entry)
+    ended.push({ job: entry.job, comesAgain })
+    await (settling ??= settleAll())
   }
 
   /** What is to be looked at at once has a job already, as a rule: that of its own post. */
@@ -161,32 +178,47 @@ export async function createPgBossJobs(options: {
   }
 
   /** While one statement is under way, what ends gathers for the next. */
-  async function completeAll() {
-    while (finished.length > 0) {
-      const some = finished.splice(0)
+  async function settleAll() {
+    while (ended.length > 0) {
+      const some = ended.splice(0)
       try {
-        await boss.complete(queue, some)
+        await settle(some)
       } catch (error) {
-        // Its heartbeat ends too: it comes again, and finds nothing to do.
         log.warn({ err: error }, 'jobs could not be completed')
+        // Whoever stops leaves them: their heartbeats end too, and they come again.
+        if (!stopped.signal.aborted) {
+          ended.push(...some)
+          await pause(awayMs)
+        }
       }
       fetchMore()
     }
-    isCompleting = undefined
+    settling = undefined
+  }
+
+  /** Of a job that another node has by now nothing is changed; so doing it late, or twice, does no harm. */
+  async function settle(some: typeof ended) {
+    const jobs = (comingAgain: boolean) =>
+      some.filter(({ comesAgain }) => comesAgain === comingAgain).map(({ job }) => job)
+    const [done, again] = [jobs(false), jobs(true)]
+    if (done.length > 0) await boss.complete(queue, done)
+    if (again.length === 0) return
+    await boss.fail(queue, again, { message: 'the database was away' })
+    notices.tell('jobs', queue)
   }
 
   function beat() {
-    const alive = [...running.values()].map(({ job }) => job)
+    const alive = [...running].map(({ job }) => job)
     if (alive.length === 0) return
     boss.touch(queue, alive).catch((error: unknown) => log.warn({ err: error }, 'no heartbeat'))
   }
 
   async function count() {
-    const counted = await boss
-      .getDb()
-      .executeSql(`select count(*)::int as waiting from pgboss.job where name = $1 and state < 'active'`, [
-        queue,
-      ])
+    const counted = await boss.getDb().executeSql(
+      // None is ever blocked; with these words it has an index.
+      `select count(*)::int as waiting from pgboss.job where name = $1 and state < 'active' and not blocked`,
+      [queue],
+    )
     waiting = (counted.rows as Array<{ waiting: number }>)[0]?.waiting ?? 0
   }
 
@@ -222,11 +254,14 @@ export async function createPgBossJobs(options: {
       return new Set(interactionIds.filter((id) => !known.has(id)))
     },
     async release(interactionIds) {
-      for (const key of interactionIds) {
-        const jobs = await boss.findJobs<Data>(queue, { key })
-        const active = jobs.filter(({ state }) => state === 'active')
-        if (active.length > 0) await boss.fail(queue, active, { message: 'its node is gone' })
-      }
+      // Not boss.findJobs, which reads the whole table for each key, and of one key only the oldest jobs.
+      const { rows } = await boss.getDb().executeSql(
+        `select id, retry_count as "retryCount" from pgboss.job
+         where name = $1 and singleton_key = any($2) and state = 'active' and policy = 'key_strict_fifo'`,
+        [queue, interactionIds],
+      )
+      const active = rows as JobAttempt[]
+      if (active.length > 0) await boss.fail(queue, active, { message: 'its node is gone' })
       fetchMore()
       notices.tell('jobs', queue)
     },
@@ -236,8 +271,8 @@ export async function createPgBossJobs(options: {
       const beating = setInterval(beat, beatMs)
       const grace = setTimeout(() => stopping.abort(new Error('the server is stopping')), graceMs)
       await fetching
-      await Promise.all([...running.values()].map(({ done }) => done))
-      await isCompleting
+      await Promise.all([...running].map(({ done }) => done))
+      await settling
       clearTimeout(grace)
       clearInterval(beating)
       await boss.stop({ graceful: false })
