@@ -42,7 +42,12 @@ export function createInteractionStore(storage: Storage) {
     if (hasMessages) {
       query = query.where(({ exists, selectFrom }) =>
         exists(
-          selectFrom('messages').select('messages.id').whereRef('interaction_id', '=', 'interactions.id'),
+          selectFrom('messages')
+            .select('messages.id')
+            .whereRef('interaction_id', '=', 'interactions.id')
+            // Says nothing, but keeps PostgreSQL from reading all messages of all that is newer than the page.
+            .limit(1)
+            .offset(0),
         ),
       )
     }
