@@ -64,10 +64,14 @@ test('an answer that was being made when all connections were cut is made anew',
   expect(await cut(`application_name like 'parley%'`)).toBeGreaterThan(0)
   await database.query('rollback')
 
-  const events = await until('made anew', async () => {
-    const { status, body } = await parley.get(`/v1/messages/${id}`)
-    return status === 200 && body.status === 'completed' && parley.events(`/v1/messages/${id}/events`)
-  })
+  const events = await until(
+    'made anew',
+    async () => {
+      const { status, body } = await parley.get(`/v1/messages/${id}`)
+      return status === 200 && body.status === 'completed' && parley.events(`/v1/messages/${id}/events`)
+    },
+    15_000,
+  )
   expect(textOf(events)).toBe('All anew')
   expect(events.filter(({ type }) => type === 'reply.restarted')).toHaveLength(1)
   expect(errorsLogged()).toEqual([])
@@ -84,10 +88,25 @@ test('an answer whose question could not be read is no failure', async () => {
   await until('its reader cut off', () => cut(`wait_event_type = 'Lock'`).then((count) => count > 0))
   await database.query('rollback')
 
-  const reply = await until('answered', async () => {
-    const { body } = await parley.get(`/v1/messages/${id}`)
-    return (body.status === 'completed' || body.status === 'failed') && body
-  })
+  const reply = await until(
+    'answered',
+    async () => {
+      const { body } = await parley.get(`/v1/messages/${id}`)
+      return (body.status === 'completed' || body.status === 'failed') && body
+    },
+    15_000,
+  )
   expect(reply).toMatchObject({ status: 'completed', text: 'Here I am' })
   expect(errorsLogged()).toEqual([])
+})
+
+test('a node that was taken for dead, because its session was cut, keeps its number', async () => {
+  const numbers = async () => (await database.query('select number from nodes')).rows
+  const before = await numbers()
+  expect(before).toHaveLength(1)
+  await database.query('delete from nodes')
+  expect(await cut(`application_name = 'parley notices'`)).toBe(1)
+  expect(await until('back', async () => ((await numbers()).length > 0 ? numbers() : undefined))).toEqual(
+    before,
+  )
 })
