@@ -1,17 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { CompiledQuery } from 'kysely'
-import { type Job as BossJob, type JobAttempt, PgBoss } from 'pg-boss'
+import type { Job as BossJob, JobAttempt } from 'pg-boss'
 import { isDatabaseAway } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { Notices } from '../storage/notices.ts'
 import { explainQueryFailure } from '../storage/postgres-errors.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { openBoss, queue } from './boss.ts'
 import type { Job, Jobs, Look } from './jobs.ts'
 
-const queue = 'looks'
-/** A worker that says nothing for so long is taken for dead, however alive it may be: its claim is fenced. */
-const heartbeatSeconds = 10
 const beatMs = 4_000
 /** Who missed a notice finds new work at the latest by then. */
 const pollMs = 2_000
@@ -19,9 +17,8 @@ const countMs = 2_000
 const maxFetched = 64
 /** Before a database that was away is asked again. */
 const awayMs = 500
-/** A job that failed for good would block its interaction for ever: a reply that is given up is our own state. */
-const endlessRetries = 1_000_000
-const longestSeconds = 86_000
+/** Before the next fetch where one failed. */
+const failedMs = 100
 
 export interface ClusterJobs extends Jobs {
   /** Gives the running jobs of interactions back to the queue: who ran them is dead. */
@@ -52,29 +49,7 @@ export async function createPgBossJobs(options: {
   log: Log
 }): Promise<ClusterJobs> {
   const { storage, notices, maxRunning, maxRunningPerGroup, onError, log } = options
-  const boss = new PgBoss({
-    connectionString: options.url,
-    application_name: 'parley jobs',
-    max: 4,
-    schedule: false,
-    superviseIntervalSeconds: 2,
-    monitorIntervalSeconds: 2,
-  })
-  boss.on('error', (error) => log.warn({ err: error }, 'the job queue could not be reached'))
-  try {
-    await boss.start()
-    await boss.createQueue(queue, {
-      policy: 'key_strict_fifo',
-      retryLimit: endlessRetries,
-      retryDelay: 0,
-      heartbeatSeconds,
-      expireInSeconds: longestSeconds,
-      deleteAfterSeconds: 600,
-    })
-  } catch (error) {
-    await boss.stop({ graceful: false })
-    throw error
-  }
+  const boss = await openBoss(options.url, log)
 
   const running = new Set<Running>()
   const stopping = new AbortController()
@@ -86,6 +61,8 @@ export async function createPgBossJobs(options: {
   const stopped = new AbortController()
   let fetching: Promise<void> | undefined
   let mayBeMore = false
+  /** The ids of jobs that were enqueued here, and that no fetch has looked for yet. */
+  const untaken = new Set<string>()
   let settling: Promise<void> | undefined
   let waiting = 0
 
@@ -95,13 +72,14 @@ export async function createPgBossJobs(options: {
         rows: (await tx.executeQuery(CompiledQuery.raw(text, values))).rows,
       }),
     }
+    // In the order of their making: pg-boss takes the jobs of a group in the order of their ids.
+    const id = newId()
     await boss.send(
       queue,
       { interactionId },
       {
         db,
-        // In the order of their making: pg-boss takes the jobs of a group in the order of their ids.
-        id: newId(),
+        id,
         singletonKey: interactionId,
         group: { id: group },
         ...(notBefore && { startAfter: new Date(notBefore) }),
@@ -109,31 +87,57 @@ export async function createPgBossJobs(options: {
     )
     storage.afterCommit(tx, () => {
       waiting += 1
+      if (!notBefore) untaken.add(id)
       fetchMore()
-      notices.tell('jobs', queue)
     })
   }
 
   /** Fetches as long as there is work and room for it; one fetch at a time. */
   function fetchMore() {
     mayBeMore = true
-    if (fetching || !look || stopped.signal.aborted) return
-    fetching = fetchAll(look)
-      .catch((error: unknown) => log.warn({ err: error }, 'no jobs could be fetched'))
-      .finally(() => {
-        fetching = undefined
-        if (mayBeMore && running.size < maxRunning) setTimeout(fetchMore, 100)
-      })
+    if (look && !fetching && mayTakeMore()) {
+      fetching = fetchAll(look)
+        .catch(async (error: unknown) => {
+          log.warn({ err: error }, 'no jobs could be fetched')
+          await pause(failedMs)
+        })
+        .finally(() => {
+          fetching = undefined
+          if (mayBeMore) fetchMore()
+          else tellUntaken()
+        })
+    }
+    // There is no role or room for it here.
+    if (!fetching) tellUntaken()
+  }
+
+  function tellUntaken() {
+    if (untaken.size > 0) tellOthers()
+  }
+
+  function mayTakeMore(): boolean {
+    return running.size < maxRunning && !stopped.signal.aborted
+  }
+
+  /** Only of what this node does not take itself: each notice makes every other node look. */
+  function tellOthers() {
+    untaken.clear()
+    notices.tell('jobs', queue)
+  }
+
+  function hear() {
+    // Until the next count. It may wait for what runs here: then it is fetched when that ends.
+    waiting += 1
+    fetchMore()
   }
 
   async function fetchAll(lookAt: Look) {
-    while (mayBeMore && !stopped.signal.aborted && running.size < maxRunning) {
+    while (mayBeMore && mayTakeMore()) {
       mayBeMore = false
-      const jobs = await boss.fetch<Data>(queue, {
-        batchSize: Math.min(maxFetched, maxRunning - running.size),
-        groupConcurrency: maxRunningPerGroup,
-      })
-      if (stopped.signal.aborted) return giveBack(jobs)
+      const sought = [...untaken]
+      const batchSize = Math.min(maxFetched, maxRunning - running.size)
+      const jobs = await boss.fetch<Data>(queue, { batchSize, groupConcurrency: maxRunningPerGroup })
+      if (stopped.signal.aborted) return giveBack(jobs, 'its node is stopping')
       // Until the next count, which knows what other nodes did.
       waiting = Math.max(0, waiting - jobs.length)
       for (const job of jobs) {
@@ -141,13 +145,20 @@ export async function createPgBossJobs(options: {
         running.add(entry)
         entry.done = run(lookAt, entry)
       }
-      if (jobs.length > 0) mayBeMore = true
+      for (const { id } of jobs) untaken.delete(id)
+      if (sought.some((id) => untaken.has(id))) tellOthers()
+      // Not for nothing: a fetch costs more than all else of a job. What a full group hid may be seen now.
+      if (jobs.length === batchSize || (jobs.length > 0 && waiting > 0)) mayBeMore = true
     }
   }
 
-  /** They came too late for this node. */
-  async function giveBack(jobs: Array<BossJob<Data>>) {
-    if (jobs.length > 0) await boss.fail(queue, jobs, { message: 'its node is stopping' })
+  /** For any node to take. */
+  async function giveBack(jobs: JobAttempt[], reason: string) {
+    if (jobs.length === 0) return
+    await boss.fail(queue, jobs, { message: reason })
+    waiting += jobs.length
+    fetchMore()
+    tellOthers()
   }
 
   async function run(lookAt: Look, entry: Running) {
@@ -191,9 +202,15 @@ export async function createPgBossJobs(options: {
           await pause(awayMs)
         }
       }
-      fetchMore()
+      if (waiting > 0 || mayBeMore) lookOn()
     }
     settling = undefined
+  }
+
+  /** What waited for what has ended, its interaction or its group, may run now. */
+  function lookOn() {
+    if (stopped.signal.aborted) tellOthers()
+    else fetchMore()
   }
 
   /** Of a job that another node has by now nothing is changed; so doing it late, or twice, does no harm. */
@@ -202,9 +219,7 @@ export async function createPgBossJobs(options: {
       some.filter(({ comesAgain }) => comesAgain === comingAgain).map(({ job }) => job)
     const [done, again] = [jobs(false), jobs(true)]
     if (done.length > 0) await boss.complete(queue, done)
-    if (again.length === 0) return
-    await boss.fail(queue, again, { message: 'the database was away' })
-    notices.tell('jobs', queue)
+    await giveBack(again, 'the database was away')
   }
 
   function beat() {
@@ -233,7 +248,7 @@ export async function createPgBossJobs(options: {
     keepsJobs: true,
     start(handler) {
       look = handler
-      notices.listen('jobs', fetchMore)
+      notices.listen('jobs', hear)
       notices.onGap(fetchMore)
       timers.push(setInterval(fetchMore, pollMs), setInterval(beat, beatMs))
       fetchMore()
@@ -260,10 +275,7 @@ export async function createPgBossJobs(options: {
          where name = $1 and singleton_key = any($2) and state = 'active' and policy = 'key_strict_fifo'`,
         [queue, interactionIds],
       )
-      const active = rows as JobAttempt[]
-      if (active.length > 0) await boss.fail(queue, active, { message: 'its node is gone' })
-      fetchMore()
-      notices.tell('jobs', queue)
+      await giveBack(rows as JobAttempt[], 'its node is gone')
     },
     async stop(graceMs) {
       stopped.abort()
