@@ -9,6 +9,7 @@ import { explainQueryFailure } from '../storage/postgres-errors.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import { openBoss, queue } from './boss.ts'
 import type { Job, Jobs, Look } from './jobs.ts'
+import { createOrphans } from './orphans.ts'
 
 const beatMs = 4_000
 /** Who missed a notice finds new work at the latest by then. */
@@ -52,6 +53,7 @@ export async function createPgBossJobs(options: {
   const boss = await openBoss(options.url, log)
 
   const running = new Set<Running>()
+  const orphans = createOrphans({ boss, giveBack, log })
   const stopping = new AbortController()
   /** Those that are done with, and those that are to come again. */
   const ended: Array<{ job: BossJob<Data>; comesAgain: boolean }> = []
@@ -99,6 +101,8 @@ export async function createPgBossJobs(options: {
       fetching = fetchAll(look)
         .catch(async (error: unknown) => {
           log.warn({ err: error }, 'no jobs could be fetched')
+          // They may be ours all the same.
+          orphans.lookSoon()
           await pause(failedMs)
         })
         .finally(() => {
@@ -276,9 +280,11 @@ export async function createPgBossJobs(options: {
         [queue, interactionIds],
       )
       await giveBack(rows as JobAttempt[], 'its node is gone')
+      orphans.lookSoon()
     },
     async stop(graceMs) {
       stopped.abort()
+      orphans.stop()
       for (const timer of timers) clearInterval(timer)
       const beating = setInterval(beat, beatMs)
       const grace = setTimeout(() => stopping.abort(new Error('the server is stopping')), graceMs)
