@@ -60,7 +60,7 @@ export function notFound(what: string): ParleyError {
 }
 
 /** The database cannot be reached now: it was not the fault of the work, which can be done again later. */
-export function isDatabaseAway(error: unknown): boolean {
+export function isDatabaseAway(error: unknown): error is ParleyError {
   return error instanceof ParleyError && error.code === 'storage_unavailable'
 }
 
