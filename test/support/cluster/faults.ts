@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Random } from '../crash/random.ts'
 import { until } from '../until.ts'
 import type { Cluster, ClusterNode } from './cluster.ts'
+import { couldNotStart } from './complaints.ts'
 import type { Outages } from './outages.ts'
 import type { Takeovers } from './takeovers.ts'
 
@@ -46,7 +47,12 @@ export async function makeFaults(
   const deck = deal(times, shares, random)
   const made = Object.fromEntries(Object.keys(shares).map((fault) => [fault, 0])) as Record<Fault, number>
   const recoveries: Array<Promise<void>> = []
+  const failures: unknown[] = []
   let restarting = Promise.resolve()
+
+  function recovers(recovery: Promise<void>) {
+    recoveries.push(recovery.catch((error: unknown) => void failures.push(error)))
+  }
 
   /** One that may be taken away, because another one stays. */
   function spare(): Promise<ClusterNode> {
@@ -66,7 +72,7 @@ export async function makeFaults(
     node.state = 'down'
     takeovers.watch('SIGKILL', making)
     await node.server.end('SIGKILL')
-    recoveries.push(startAgain(node))
+    recovers(startAgain(node))
   }
 
   /** As a supervisor does: where PostgreSQL is away, again. */
@@ -81,13 +87,13 @@ export async function makeFaults(
     node.state = 'frozen'
     takeovers.watch('SIGSTOP', making)
     node.server.send('SIGSTOP')
-    recoveries.push(goOn(node, random.between(...frozenMs)))
+    recovers(goOn(node, random.between(...frozenMs)))
   }
 
   async function restart(how: 'immediate' | 'fast') {
     await restarting
     restarting = outages.during(() => postgres.restart(how))
-    recoveries.push(restarting)
+    recovers(restarting)
   }
 
   /** Every connection of every node, while they are in use. */
@@ -109,11 +115,13 @@ export async function makeFaults(
 
   for (const [index, fault] of deck.entries()) {
     await pause(random.between(0, pauseMs))
+    if (failures.length > 0) throw failures[0]
     await make[fault]()
     made[fault] += 1
     onFault?.(index + 1)
   }
   await Promise.all(recoveries)
+  if (failures.length > 0) throw failures[0]
   await whenWell()
   return made
 }
@@ -133,7 +141,7 @@ async function hasStarted({ server }: ClusterNode): Promise<boolean> {
   return server.start().then(
     () => true,
     (error: Error) => {
-      if (/PostgreSQL at \S+ cannot be reached/.test(error.message)) return false
+      if (couldNotStart.test(error.message)) return false
       throw error
     },
   )
