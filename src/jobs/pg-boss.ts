@@ -8,6 +8,7 @@ import type { Notices } from '../storage/notices.ts'
 import { explainQueryFailure } from '../storage/postgres-errors.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import { openBoss, queue } from './boss.ts'
+import { createJobTable } from './job-table.ts'
 import type { Job, Jobs, Look } from './jobs.ts'
 import { createOrphans } from './orphans.ts'
 
@@ -52,6 +53,7 @@ export async function createPgBossJobs(options: {
   const { storage, notices, maxRunning, maxRunningPerGroup, onError, log } = options
   const boss = await openBoss(options.url, log)
 
+  const table = createJobTable(boss)
   const running = new Set<Running>()
   const orphans = createOrphans({ boss, giveBack, log })
   const stopping = new AbortController()
@@ -149,11 +151,19 @@ export async function createPgBossJobs(options: {
         running.add(entry)
         entry.done = run(lookAt, entry)
       }
-      for (const { id } of jobs) untaken.delete(id)
-      if (sought.some((id) => untaken.has(id))) tellOthers()
+      await seeWhatWaits(sought, jobs)
       // Not for nothing: a fetch costs more than all else of a job. What a full group hid may be seen now.
       if (jobs.length === batchSize || (jobs.length > 0 && waiting > 0)) mayBeMore = true
     }
+  }
+
+  /** What was not fetched waits for its turn, or another node has taken it: counting costs a tenth of a fetch. */
+  async function seeWhatWaits(sought: string[], jobs: Array<BossJob<Data>>) {
+    for (const { id } of jobs) untaken.delete(id)
+    const isMissed = sought.some((id) => untaken.has(id))
+    for (const id of sought) untaken.delete(id)
+    if (isMissed || (waiting > 0 && jobs.length === 0)) await count()
+    if (isMissed && waiting > 0) tellOthers()
   }
 
   /** For any node to take. */
@@ -233,12 +243,7 @@ export async function createPgBossJobs(options: {
   }
 
   async function count() {
-    const counted = await boss.getDb().executeSql(
-      // None is ever blocked; with these words it has an index.
-      `select count(*)::int as waiting from pgboss.job where name = $1 and state < 'active' and not blocked`,
-      [queue],
-    )
-    waiting = (counted.rows as Array<{ waiting: number }>)[0]?.waiting ?? 0
+    waiting = await table.countWaiting()
   }
 
   timers.push(
@@ -261,25 +266,11 @@ export async function createPgBossJobs(options: {
       return waiting
     },
     async withoutJob(interactionIds) {
-      const { rows } = await boss.getDb().executeSql(
-        // Two queries, so that each has its index.
-        `select singleton_key as id from pgboss.job
-           where name = $1 and singleton_key = any($2) and state < 'active'
-         union select singleton_key from pgboss.job
-           where name = $1 and singleton_key = any($2) and state = 'active' and policy = 'key_strict_fifo'`,
-        [queue, interactionIds],
-      )
-      const known = new Set((rows as Array<{ id: string }>).map(({ id }) => id))
+      const known = await table.withJob(interactionIds)
       return new Set(interactionIds.filter((id) => !known.has(id)))
     },
     async release(interactionIds) {
-      // Not boss.findJobs, which reads the whole table for each key, and of one key only the oldest jobs.
-      const { rows } = await boss.getDb().executeSql(
-        `select id, retry_count as "retryCount" from pgboss.job
-         where name = $1 and singleton_key = any($2) and state = 'active' and policy = 'key_strict_fifo'`,
-        [queue, interactionIds],
-      )
-      await giveBack(rows as JobAttempt[], 'its node is gone')
+      await giveBack(await table.running(interactionIds), 'its node is gone')
       orphans.lookSoon()
     },
     async stop(graceMs) {
