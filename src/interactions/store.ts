@@ -3,6 +3,24 @@ import type { InteractionRow } from '../storage/schema.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import type { Interaction, Metadata, Role, Sampling } from './interaction.ts'
 
+/**
+ * Each by its name: a statement that is planned once, and asks for all there is, fails when another version has
+ * added a column.
+ */
+const columns = [
+  'id',
+  'owner_id',
+  'title',
+  'model',
+  'role',
+  'prompt',
+  'sampling_json',
+  'metadata_json',
+  'last_position',
+  'created_at',
+  'updated_at',
+] as const satisfies Array<keyof InteractionRow>
+
 /** The SQL of interactions. */
 export function createInteractionStore(storage: Storage) {
   async function insert(tx: Transaction, interaction: Interaction): Promise<void> {
@@ -15,7 +33,7 @@ export function createInteractionStore(storage: Storage) {
   const selectOne = storage.prepare((db, given: { id: string; ownerId: string }) =>
     db
       .selectFrom('interactions')
-      .selectAll()
+      .select(columns)
       .where('id', '=', given.id)
       .where('owner_id', '=', given.ownerId),
   )
@@ -32,7 +50,7 @@ export function createInteractionStore(storage: Storage) {
     const { limit, order, after, before, hasMessages } = request
     let query = storage.db
       .selectFrom('interactions')
-      .selectAll()
+      .select(columns)
       .where('owner_id', '=', ownerId)
       .orderBy('id', readingOrder(request))
       .limit(limit + 1)
@@ -74,7 +92,7 @@ export function createInteractionStore(storage: Storage) {
         }))
         .where('id', '=', given.id)
         .where('owner_id', '=', given.ownerId)
-        .returningAll(),
+        .returning(columns),
   )
 
   async function takePositions(
