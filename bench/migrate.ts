@@ -33,7 +33,7 @@ async function benchMigrate(messages: number): Promise<boolean> {
     say(isSame ? 'The three answer the same, byte for byte.' : 'THEY DO NOT ANSWER THE SAME.')
     return isSame
   } finally {
-    postgres.remove()
+    await postgres.remove()
     rmSync(folder, { recursive: true })
   }
 }

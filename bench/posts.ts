@@ -41,7 +41,7 @@ export async function benchPosts(upstream: Running): Promise<Line[]> {
   return lines
 }
 
-async function post(url: string, targets: string[], client: number) {
+export async function post(url: string, targets: string[], client: number) {
   const id = targets[client % targets.length] ?? ''
   const { response } = await send('POST', `${url}/v1/interactions/${id}/messages`, body)
   const text = await read(response)

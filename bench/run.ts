@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
+import { benchCluster } from './cluster.ts'
 import { benchKeys } from './keys.ts'
 import { benchMemory } from './memory.ts'
 import { benchPages } from './pages.ts'
@@ -9,8 +10,8 @@ import { startHelper } from './support/processes.ts'
 import { isMet, isQuick, type Line, printLines } from './support/report.ts'
 import { benchTurns } from './turns.ts'
 
-// npm run bench [-- <posts | keys | turns | streams | pages | memory>…]: all of them, or those. BENCH_QUICK=1 is a short
-// run, to see that they work. Figures are ratios to a floor that is measured in turn with the server, because
+// npm run bench [-- <posts | keys | turns | streams | pages | memory | cluster>…]: all of them, or those. BENCH_QUICK=1 is
+// a short run, to see that they work. Figures are ratios to a floor that is measured in turn with the server, because
 // those mean the same on any machine. Results are also written to bench/results/.
 
 const benches = new Map([
@@ -20,6 +21,7 @@ const benches = new Map([
   ['streams', benchStreams],
   ['pages', benchPages],
   ['memory', benchMemory],
+  ['cluster', benchCluster],
 ])
 const results = new URL('results/', import.meta.url)
 

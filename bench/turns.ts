@@ -39,7 +39,7 @@ export async function benchTurns(upstream: Running): Promise<Line[]> {
 
 let turns = 0
 
-async function turn(url: string, ids: string[]) {
+export async function turn(url: string, ids: string[]) {
   turns += 1
   const body = JSON.stringify({ content: 'What is the capital of Peru?', wait_ms: 30_000 })
   const id = ids[turns % ids.length]

@@ -55,6 +55,6 @@ export async function openCluster(
     }
   } catch (error) {
     await storage.close()
-    throw error
+    throw explainConnectFailure(error, url)
   }
 }

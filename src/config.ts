@@ -155,7 +155,8 @@ const settings = {
     default: 7,
     min: 1,
     max: 36_500,
-    about: 'How long the events of finished answers are kept; their messages stay.',
+    about:
+      'How long the events of finished answers are kept (on PostgreSQL until that day is over); their messages stay.',
   }),
   idempotencyHours: whole('IDEMPOTENCY_HOURS', {
     default: 24,

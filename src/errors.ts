@@ -61,6 +61,11 @@ export function notFound(what: string): ParleyError {
   return new ParleyError('not_found', `${what} not found`)
 }
 
+/** The database cannot be reached now: it was not the fault of the work, which can be done again later. */
+export function isDatabaseAway(error: unknown): error is ParleyError {
+  return error instanceof ParleyError && error.code === 'storage_unavailable'
+}
+
 /** A server that can't start as it is configured: the message says what would be right. */
 export class StartupError extends Error {
   constructor(message: string, options?: { cause?: unknown }) {

@@ -6,6 +6,7 @@ import { inThousands, progressLine } from './copy/progress.ts'
 import { tables } from './copy/store.ts'
 import { StartupError } from './errors.ts'
 import { database, type DatabaseSetting } from './settings.ts'
+import type { MigrateOptions } from './storage/migrate.ts'
 import { placeOf } from './storage/postgres-errors.ts'
 import { openPostgresStorage } from './storage/postgres.ts'
 import { openSqliteStorage } from './storage/sqlite.ts'
@@ -26,9 +27,10 @@ async function migrate(args: string[]): Promise<void> {
   const sides: Side[] = []
   try {
     const { from, to } = parse(args)
-    const source = await open('--from', from, { mustExist: true })
+    // Of a schema that it does not know it would leave out what is new.
+    const source = await open('--from', from, { mustExist: true, mayBeNewer: false })
     sides.push(source)
-    const target = await open('--to', to, { mustExist: false })
+    const target = await open('--to', to, { mustExist: false, mayBeNewer: false })
     sides.push(target)
     say(`from ${source.place} to ${target.place}`)
     say(summary(await copyAll(source, target, showProgress())))
@@ -59,7 +61,7 @@ function read(option: string, text: string | undefined): DatabaseSetting {
 }
 
 /** What is wrong with one of the two is said of its option. */
-async function open(option: string, setting: DatabaseSetting, how: { mustExist: boolean }): Promise<Side> {
+async function open(option: string, setting: DatabaseSetting, how: MigrateOptions): Promise<Side> {
   try {
     return setting.engine === 'sqlite'
       ? await openFile(setting.path, how)
@@ -70,12 +72,12 @@ async function open(option: string, setting: DatabaseSetting, how: { mustExist: 
   }
 }
 
-async function openFile(path: string, how: { mustExist: boolean }): Promise<Side> {
+async function openFile(path: string, how: MigrateOptions): Promise<Side> {
   const storage = await openSqliteStorage(path, how)
   return { storage, place: `sqlite:${realpathSync(path)}` }
 }
 
-async function openCluster(url: string, how: { mustExist: boolean }): Promise<Side> {
+async function openCluster(url: string, how: MigrateOptions): Promise<Side> {
   const storage = await openPostgresStorage(url, {
     ...how,
     maxConnections: tables.length,

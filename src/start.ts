@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import closeWithGrace from 'close-with-grace'
 import { type App, startApp } from './app.ts'
 import { type Config, loadConfig } from './config.ts'
-import { StartupError } from './errors.ts'
+import { isDatabaseAway, StartupError } from './errors.ts'
 import { createLog, type Log } from './log.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -18,7 +18,8 @@ export async function start(env: Record<string, string | undefined>): Promise<vo
     endWithGrace(app, config, log)
     await greet(app, config, log)
   } catch (error) {
-    if (!(error instanceof StartupError)) throw error
+    // It may go away at any moment, also while something starts.
+    if (!(error instanceof StartupError) && !isDatabaseAway(error)) throw error
     process.stderr.write(`Parley can't start.\n${error.message}\n`)
     process.exitCode = 1
   }

@@ -44,7 +44,7 @@ export async function startMeasuredPostgres(): Promise<MeasuredPostgres> {
     counters,
     async stop() {
       await admin.end()
-      server.remove()
+      await server.remove()
     },
   }
 }

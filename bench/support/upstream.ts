@@ -1,8 +1,9 @@
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
+import { stamp } from './stamps.ts'
 
 /**
  * The model of every benchmark, in a process of its own. The model's name says what it does:
- * `tokens:<count>:<pause in ms>`, or `hang`.
+ * `tokens:<count>:<pause in ms>`, `stamped:<count>:<pause in ms>` (each token says when it was sent), or `hang`.
  */
 const server = createServer((request, response) => {
   if (request.method === 'GET') {
@@ -18,15 +19,15 @@ const server = createServer((request, response) => {
     const [kind, count = '0', pauseMs = '0'] = model.split(':')
     if (kind === 'hang') return
     response.writeHead(200, { 'content-type': 'text/event-stream' })
-    stream(response, Number(count), Number(pauseMs))
+    stream(response, Number(count), Number(pauseMs), kind === 'stamped' ? stamp : (sent) => `token${sent} `)
   })
 })
 
-function stream(response: import('node:http').ServerResponse, count: number, pauseMs: number) {
+function stream(response: ServerResponse, count: number, pauseMs: number, wordOf: (sent: number) => string) {
   let sent = 0
   const sendOne = () => {
     response.write(
-      `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"token${sent} "},"finish_reason":null}]}\n\n`,
+      `data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"${wordOf(sent)}"},"finish_reason":null}]}\n\n`,
     )
     sent += 1
   }

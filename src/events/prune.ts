@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { firstIdAt } from '../ids.ts'
-import type { Log } from '../log.ts'
+import { type Log, levelOf } from '../log.ts'
 import type { Storage } from '../storage/storage.ts'
 import { createPartitions } from './partitions.ts'
 import type { EventStore } from './store.ts'
@@ -27,11 +27,12 @@ export function createPruner(parts: {
     const keptFrom = now() - keptDays * dayMs
     await partitions?.make(now())
     const dropped = await partitions?.dropBefore(keptFrom)
-    const removed = await removeBefore(keptFrom)
+    // A day that is over is dropped as a whole, which costs nothing; removing its rows by the hour would.
+    const removed = await removeBefore(partitions ? keptFrom - (keptFrom % dayMs) : keptFrom)
     if (dropped || removed > 0) log.info({ replies: removed, days: dropped }, 'old events removed')
   }
 
-  /** One reply after the other: on PostgreSQL only what is left of the oldest day. */
+  /** One reply after the other: on PostgreSQL only those of a day that an open reply keeps. */
   async function removeBefore(ms: number): Promise<number> {
     // Ids carry their time, so that the log itself is the index.
     const firstKeptId = firstIdAt(ms)
@@ -44,7 +45,7 @@ export function createPruner(parts: {
   }
 
   function run() {
-    prune().catch((error: unknown) => log.error({ err: error }, 'old events could not be removed'))
+    prune().catch((error: unknown) => log[levelOf(error)]({ err: error }, 'old events could not be removed'))
   }
 
   return {

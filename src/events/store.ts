@@ -66,14 +66,40 @@ export function createEventStore(storage: Storage) {
 
   /** The numbers of logs that are kept, of replies that have ended and were asked for before `firstKeptId`. */
   async function endedBefore(firstKeptId: string, limit: number): Promise<number[]> {
-    const rows = await storage.db
+    // Logs are numbered as time goes by, too. Without both ends to them, everything that is kept would be read to
+    // find nothing, and every reply whose events are long gone.
+    const first = await storage.db
       .selectFrom('events')
-      .innerJoin('replies', 'replies.log', 'events.log')
-      .select('events.log')
-      .distinct()
-      .where('replies.id', '<', firstKeptId)
-      .where('replies.completed_at', 'is not', null)
-      .orderBy('events.log')
+      .select('log')
+      .orderBy('log')
+      .limit(1)
+      .executeTakeFirst()
+    if (!first) return []
+    const firstKept = await storage.db
+      .selectFrom('replies')
+      .select('log')
+      .where('id', '>=', firstKeptId)
+      .orderBy('id')
+      .limit(1)
+      .executeTakeFirst()
+    const rows = await storage.db
+      .selectFrom('replies')
+      .select('log')
+      .where('log', '>=', first.log)
+      .where('log', '<', firstKept?.log ?? Number.MAX_SAFE_INTEGER)
+      .where('id', '<', firstKeptId)
+      .where('completed_at', 'is not', null)
+      .where(({ exists, selectFrom }) =>
+        exists(
+          selectFrom('events')
+            .select('sequence')
+            .whereRef('events.log', '=', 'replies.log')
+            // Says nothing, but has PostgreSQL ask for each reply, instead of reading the events of all of them.
+            .limit(1)
+            .offset(0),
+        ),
+      )
+      .orderBy('log')
       .limit(limit)
       .execute()
     return rows.map(({ log }) => log)
@@ -93,7 +119,10 @@ export function createEventStore(storage: Storage) {
     const rows = await tx
       .updateTable('replies')
       .set({ updated_at: now })
-      .where(whose.column, '=', whose.value)
+      .where('id', 'in', ({ selectFrom }) =>
+        // Messages have an index for both.
+        selectFrom('messages').select('messages.id').where(`messages.${whose.column}`, '=', whose.value),
+      )
       .returning('log')
       .execute()
     const pageSize = 1_000

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { ParleyError } from '../errors.ts'
+import { levelOf } from '../log.ts'
 
 /** How long a reader may take nothing before it is let go, at most; it can come back with its last id. */
 const maxStalledMs = 60_000
@@ -80,7 +81,8 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
       if (isClosed) raw.once('finish', () => socket?.destroySoon())
       raw.end(signal.aborted ? closing : undefined)
     } catch (error) {
-      reply.log.error({ err: error, req_id: reply.request.id }, 'stream failed')
+      // Its reader comes back with its last id.
+      reply.log[levelOf(error)]({ err: error, req_id: reply.request.id }, 'stream failed')
       raw.destroy()
     }
     return reply

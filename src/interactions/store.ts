@@ -10,6 +10,25 @@ import {
   usualPolicy,
 } from './interaction.ts'
 
+/**
+ * Each by its name: a statement that is planned once, and asks for all there is, fails when another version has
+ * added a column.
+ */
+const columns = [
+  'id',
+  'owner_id',
+  'title',
+  'model',
+  'role',
+  'prompt',
+  'sampling_json',
+  'policy_json',
+  'metadata_json',
+  'last_position',
+  'created_at',
+  'updated_at',
+] as const satisfies Array<keyof InteractionRow>
+
 /** The SQL of interactions. */
 export function createInteractionStore(storage: Storage) {
   async function insert(tx: Transaction, interaction: Interaction): Promise<void> {
@@ -22,7 +41,7 @@ export function createInteractionStore(storage: Storage) {
   const selectOne = storage.prepare((db, given: { id: string; ownerId: string }) =>
     db
       .selectFrom('interactions')
-      .selectAll()
+      .select(columns)
       .where('id', '=', given.id)
       .where('owner_id', '=', given.ownerId),
   )
@@ -39,7 +58,7 @@ export function createInteractionStore(storage: Storage) {
     const { limit, order, after, before, hasMessages } = request
     let query = storage.db
       .selectFrom('interactions')
-      .selectAll()
+      .select(columns)
       .where('owner_id', '=', ownerId)
       .orderBy('id', readingOrder(request))
       .limit(limit + 1)
@@ -49,7 +68,12 @@ export function createInteractionStore(storage: Storage) {
     if (hasMessages) {
       query = query.where(({ exists, selectFrom }) =>
         exists(
-          selectFrom('messages').select('messages.id').whereRef('interaction_id', '=', 'interactions.id'),
+          selectFrom('messages')
+            .select('messages.id')
+            .whereRef('interaction_id', '=', 'interactions.id')
+            // Says nothing, but keeps PostgreSQL from reading all messages of all that is newer than the page.
+            .limit(1)
+            .offset(0),
         ),
       )
     }
@@ -76,7 +100,7 @@ export function createInteractionStore(storage: Storage) {
         }))
         .where('id', '=', given.id)
         .where('owner_id', '=', given.ownerId)
-        .returningAll(),
+        .returning(columns),
   )
 
   async function takePositions(

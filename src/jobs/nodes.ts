@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { sql } from 'kysely'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
@@ -9,6 +10,9 @@ const lockSpace = 0x7072_6c79
 const lookMs = 500
 /** A node that lost its connection has this many looks to come back before it is taken for dead. */
 const looksBeforeDeath = 2
+/** The lock of this node may be held for a moment: by others, who look, or by its last connection, which ends. */
+const lockTries = 20
+const lockPauseMs = 50
 
 /**
  * Which nodes live. Each holds a session lock, which PostgreSQL frees some milliseconds after its process dies;
@@ -45,14 +49,27 @@ export function createNodes(parts: {
 
   notices.onConnect(register)
 
-  /** Takes its old number again where it has one: what it is doing goes on. */
+  /** Takes its old number again where it has one, by which others know what it is doing. */
   async function register(session: Session) {
-    if (number !== undefined && (await holds(session, number))) return
+    if (number !== undefined && (await takeAgain(session, number))) return
     const { rows } = await session.query('insert into nodes (started_at) values ($1) returning number', [
       now(),
     ])
     number = Number(rows[0]?.['number'])
     await holds(session, number)
+  }
+
+  /** Also where it was taken for dead, and its number removed. */
+  async function takeAgain(session: Session, mine: number): Promise<boolean> {
+    await session.query(
+      'insert into nodes (number, started_at) overriding system value values ($1, $2) on conflict do nothing',
+      [mine, now()],
+    )
+    for (let tries = 0; tries < lockTries; tries += 1) {
+      if (await holds(session, mine)) return true
+      await pause(lockPauseMs)
+    }
+    return false
   }
 
   async function holds(session: Session, candidate: number): Promise<boolean> {

@@ -1,22 +1,26 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { CompiledQuery } from 'kysely'
-import { type Job as BossJob, PgBoss } from 'pg-boss'
+import type { Job as BossJob, JobAttempt } from 'pg-boss'
+import { isDatabaseAway } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { Notices } from '../storage/notices.ts'
+import { explainQueryFailure } from '../storage/postgres-errors.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { openBoss, queue } from './boss.ts'
+import { createJobTable } from './job-table.ts'
 import type { Job, Jobs, Look } from './jobs.ts'
+import { createOrphans } from './orphans.ts'
 
-const queue = 'looks'
-/** A worker that says nothing for so long is taken for dead, however alive it may be: its claim is fenced. */
-const heartbeatSeconds = 10
 const beatMs = 4_000
 /** Who missed a notice finds new work at the latest by then. */
 const pollMs = 2_000
 const countMs = 2_000
 const maxFetched = 64
-/** A job that failed for good would block its interaction for ever: a reply that is given up is our own state. */
-const endlessRetries = 1_000_000
-const longestSeconds = 86_000
+/** Before a database that was away is asked again. */
+const awayMs = 500
+/** Before the next fetch where one failed. */
+const failedMs = 100
 
 export interface ClusterJobs extends Jobs {
   /** Gives the running jobs of interactions back to the queue: who ran them is dead. */
@@ -25,6 +29,11 @@ export interface ClusterJobs extends Jobs {
 
 interface Data {
   interactionId: string
+}
+
+interface Running {
+  job: BossJob<Data>
+  done: Promise<void>
 }
 
 /**
@@ -42,40 +51,23 @@ export async function createPgBossJobs(options: {
   log: Log
 }): Promise<ClusterJobs> {
   const { storage, notices, maxRunning, maxRunningPerGroup, onError, log } = options
-  const boss = new PgBoss({
-    connectionString: options.url,
-    application_name: 'parley jobs',
-    max: 4,
-    schedule: false,
-    superviseIntervalSeconds: 2,
-    monitorIntervalSeconds: 2,
-  })
-  boss.on('error', (error) => log.warn({ err: error }, 'the job queue could not be reached'))
-  try {
-    await boss.start()
-    await boss.createQueue(queue, {
-      policy: 'key_strict_fifo',
-      retryLimit: endlessRetries,
-      retryDelay: 0,
-      heartbeatSeconds,
-      expireInSeconds: longestSeconds,
-      deleteAfterSeconds: 600,
-    })
-  } catch (error) {
-    await boss.stop({ graceful: false })
-    throw error
-  }
+  const boss = await openBoss(options.url, log)
 
-  const running = new Map<string, { job: BossJob<Data>; done: Promise<void> }>()
+  const table = createJobTable(boss)
+  const running = new Set<Running>()
+  const orphans = createOrphans({ boss, giveBack, log })
   const stopping = new AbortController()
-  const finished: Array<BossJob<Data>> = []
+  /** Those that are done with, and those that are to come again. */
+  const ended: Array<{ job: BossJob<Data>; comesAgain: boolean }> = []
   const timers: NodeJS.Timeout[] = []
   let look: Look | undefined
   /** It takes no more work. */
   const stopped = new AbortController()
   let fetching: Promise<void> | undefined
   let mayBeMore = false
-  let isCompleting: Promise<void> | undefined
+  /** The ids of jobs that were enqueued here, and that no fetch has looked for yet. */
+  const untaken = new Set<string>()
+  let settling: Promise<void> | undefined
   let waiting = 0
 
   async function enqueue(tx: Transaction, { interactionId, group, notBefore }: Job) {
@@ -84,13 +76,14 @@ export async function createPgBossJobs(options: {
         rows: (await tx.executeQuery(CompiledQuery.raw(text, values))).rows,
       }),
     }
+    // In the order of their making: pg-boss takes the jobs of a group in the order of their ids.
+    const id = newId()
     await boss.send(
       queue,
       { interactionId },
       {
         db,
-        // In the order of their making: pg-boss takes the jobs of a group in the order of their ids.
-        id: newId(),
+        id,
         singletonKey: interactionId,
         group: { id: group },
         ...(notBefore && { startAfter: new Date(notBefore) }),
@@ -98,59 +91,108 @@ export async function createPgBossJobs(options: {
     )
     storage.afterCommit(tx, () => {
       waiting += 1
+      if (!notBefore) untaken.add(id)
       fetchMore()
-      notices.tell('jobs', queue)
     })
   }
 
   /** Fetches as long as there is work and room for it; one fetch at a time. */
   function fetchMore() {
     mayBeMore = true
-    if (fetching || !look || stopped.signal.aborted) return
-    fetching = fetchAll(look)
-      .catch((error: unknown) => log.warn({ err: error }, 'no jobs could be fetched'))
-      .finally(() => {
-        fetching = undefined
-        if (mayBeMore && running.size < maxRunning) setTimeout(fetchMore, 100)
-      })
+    if (look && !fetching && mayTakeMore()) {
+      fetching = fetchAll(look)
+        .catch(async (error: unknown) => {
+          log.warn({ err: error }, 'no jobs could be fetched')
+          // They may be ours all the same.
+          orphans.lookSoon()
+          await pause(failedMs)
+        })
+        .finally(() => {
+          fetching = undefined
+          if (mayBeMore) fetchMore()
+          else tellUntaken()
+        })
+    }
+    // There is no role or room for it here.
+    if (!fetching) tellUntaken()
+  }
+
+  function tellUntaken() {
+    if (untaken.size > 0) tellOthers()
+  }
+
+  function mayTakeMore(): boolean {
+    return running.size < maxRunning && !stopped.signal.aborted
+  }
+
+  /** Only of what this node does not take itself: each notice makes every other node look. */
+  function tellOthers() {
+    untaken.clear()
+    notices.tell('jobs', queue)
+  }
+
+  function hear() {
+    // Until the next count. It may wait for what runs here: then it is fetched when that ends.
+    waiting += 1
+    fetchMore()
   }
 
   async function fetchAll(lookAt: Look) {
-    while (mayBeMore && !stopped.signal.aborted && running.size < maxRunning) {
+    while (mayBeMore && mayTakeMore()) {
       mayBeMore = false
-      const jobs = await boss.fetch<Data>(queue, {
-        batchSize: Math.min(maxFetched, maxRunning - running.size),
-        groupConcurrency: maxRunningPerGroup,
-      })
-      if (stopped.signal.aborted) return giveBack(jobs)
+      const sought = [...untaken]
+      const batchSize = Math.min(maxFetched, maxRunning - running.size)
+      const jobs = await boss.fetch<Data>(queue, { batchSize, groupConcurrency: maxRunningPerGroup })
+      if (stopped.signal.aborted) return giveBack(jobs, 'its node is stopping')
       // Until the next count, which knows what other nodes did.
       waiting = Math.max(0, waiting - jobs.length)
       for (const job of jobs) {
         const entry = { job, done: Promise.resolve() }
-        running.set(job.id, entry)
-        entry.done = run(lookAt, job)
+        running.add(entry)
+        entry.done = run(lookAt, entry)
       }
-      if (jobs.length > 0) mayBeMore = true
+      await seeWhatWaits(sought, jobs)
+      // Not for nothing: a fetch costs more than all else of a job. What a full group hid may be seen now.
+      if (jobs.length === batchSize || (jobs.length > 0 && waiting > 0)) mayBeMore = true
     }
   }
 
-  /** They came too late for this node. */
-  async function giveBack(jobs: Array<BossJob<Data>>) {
-    if (jobs.length > 0) await boss.fail(queue, jobs, { message: 'its node is stopping' })
+  /** What was not fetched waits for its turn, or another node has taken it: counting costs a tenth of a fetch. */
+  async function seeWhatWaits(sought: string[], jobs: Array<BossJob<Data>>) {
+    for (const { id } of jobs) untaken.delete(id)
+    const isMissed = sought.some((id) => untaken.has(id))
+    for (const id of sought) untaken.delete(id)
+    if (isMissed || (waiting > 0 && jobs.length === 0)) await count()
+    if (isMissed && waiting > 0) tellOthers()
   }
 
-  async function run(lookAt: Look, bossJob: BossJob<Data>) {
-    const job = { interactionId: bossJob.data.interactionId, group: bossJob.groupId ?? '' }
+  /** For any node to take. */
+  async function giveBack(jobs: JobAttempt[], reason: string) {
+    if (jobs.length === 0) return
+    await boss.fail(queue, jobs, { message: reason })
+    waiting += jobs.length
+    fetchMore()
+    tellOthers()
+  }
+
+  async function run(lookAt: Look, entry: Running) {
+    const { data, groupId } = entry.job
+    const job = { interactionId: data.interactionId, group: groupId ?? '' }
+    let comesAgain = false
     try {
       const next = await lookAt(job, stopping.signal)
       if (next && (await isNews(next, job))) await storage.write((tx) => enqueue(tx, next))
     } catch (error) {
+      const failure = explainQueryFailure(error)
+      comesAgain = isDatabaseAway(failure)
+      if (comesAgain) log.warn({ err: failure }, 'the database was away; the work is done again')
       // Nothing is lost: the reply is still open, and the sweeper looks at it again.
-      onError(error, job)
+      else onError(failure, job)
     }
-    running.delete(bossJob.id)
-    finished.push(bossJob)
-    await (isCompleting ??= completeAll())
+    if (comesAgain) await pause(awayMs, undefined, { signal: stopped.signal }).catch(() => {})
+    running.delete(entry)
+    ended.push({ job: entry.job, comesAgain })
+    await (settling ??= settleAll())
   }
 
   /** What is to be looked at at once has a job already, as a rule: that of its own post. */
@@ -161,33 +203,47 @@ export async function createPgBossJobs(options: {
   }
 
   /** While one statement is under way, what ends gathers for the next. */
-  async function completeAll() {
-    while (finished.length > 0) {
-      const some = finished.splice(0)
+  async function settleAll() {
+    while (ended.length > 0) {
+      const some = ended.splice(0)
       try {
-        await boss.complete(queue, some)
+        await settle(some)
       } catch (error) {
-        // Its heartbeat ends too: it comes again, and finds nothing to do.
         log.warn({ err: error }, 'jobs could not be completed')
+        // Whoever stops leaves them: their heartbeats end too, and they come again.
+        if (!stopped.signal.aborted) {
+          ended.push(...some)
+          await pause(awayMs)
+        }
       }
-      fetchMore()
+      if (waiting > 0 || mayBeMore) lookOn()
     }
-    isCompleting = undefined
+    settling = undefined
+  }
+
+  /** What waited for what has ended, its interaction or its group, may run now. */
+  function lookOn() {
+    if (stopped.signal.aborted) tellOthers()
+    else fetchMore()
+  }
+
+  /** Of a job that another node has by now nothing is changed; so doing it late, or twice, does no harm. */
+  async function settle(some: typeof ended) {
+    const jobs = (comingAgain: boolean) =>
+      some.filter(({ comesAgain }) => comesAgain === comingAgain).map(({ job }) => job)
+    const [done, again] = [jobs(false), jobs(true)]
+    if (done.length > 0) await boss.complete(queue, done)
+    await giveBack(again, 'the database was away')
   }
 
   function beat() {
-    const alive = [...running.values()].map(({ job }) => job)
+    const alive = [...running].map(({ job }) => job)
     if (alive.length === 0) return
     boss.touch(queue, alive).catch((error: unknown) => log.warn({ err: error }, 'no heartbeat'))
   }
 
   async function count() {
-    const counted = await boss
-      .getDb()
-      .executeSql(`select count(*)::int as waiting from pgboss.job where name = $1 and state < 'active'`, [
-        queue,
-      ])
-    waiting = (counted.rows as Array<{ waiting: number }>)[0]?.waiting ?? 0
+    waiting = await table.countWaiting()
   }
 
   timers.push(
@@ -201,7 +257,7 @@ export async function createPgBossJobs(options: {
     keepsJobs: true,
     start(handler) {
       look = handler
-      notices.listen('jobs', fetchMore)
+      notices.listen('jobs', hear)
       notices.onGap(fetchMore)
       timers.push(setInterval(fetchMore, pollMs), setInterval(beat, beatMs))
       fetchMore()
@@ -210,34 +266,22 @@ export async function createPgBossJobs(options: {
       return waiting
     },
     async withoutJob(interactionIds) {
-      const { rows } = await boss.getDb().executeSql(
-        // Two queries, so that each has its index.
-        `select singleton_key as id from pgboss.job
-           where name = $1 and singleton_key = any($2) and state < 'active'
-         union select singleton_key from pgboss.job
-           where name = $1 and singleton_key = any($2) and state = 'active' and policy = 'key_strict_fifo'`,
-        [queue, interactionIds],
-      )
-      const known = new Set((rows as Array<{ id: string }>).map(({ id }) => id))
+      const known = await table.withJob(interactionIds)
       return new Set(interactionIds.filter((id) => !known.has(id)))
     },
     async release(interactionIds) {
-      for (const key of interactionIds) {
-        const jobs = await boss.findJobs<Data>(queue, { key })
-        const active = jobs.filter(({ state }) => state === 'active')
-        if (active.length > 0) await boss.fail(queue, active, { message: 'its node is gone' })
-      }
-      fetchMore()
-      notices.tell('jobs', queue)
+      await giveBack(await table.running(interactionIds), 'its node is gone')
+      orphans.lookSoon()
     },
     async stop(graceMs) {
       stopped.abort()
+      orphans.stop()
       for (const timer of timers) clearInterval(timer)
       const beating = setInterval(beat, beatMs)
       const grace = setTimeout(() => stopping.abort(new Error('the server is stopping')), graceMs)
       await fetching
-      await Promise.all([...running.values()].map(({ done }) => done))
-      await isCompleting
+      await Promise.all([...running].map(({ done }) => done))
+      await settling
       clearTimeout(grace)
       clearInterval(beating)
       await boss.stop({ graceful: false })

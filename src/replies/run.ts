@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { StoppingError } from '../errors.ts'
+import { isDatabaseAway, StoppingError } from '../errors.ts'
 import type { NewEvent } from '../events/event.ts'
 import { LostClaim } from '../events/writer.ts'
 import type { Job } from '../jobs/jobs.ts'
@@ -53,6 +53,8 @@ export function createRunner(parts: {
     const claim = claimReply(reply, (reason) => abort.abort(reason))
     try {
       const answer = await ask(reply, abort, claim.record)
+      // Not the end of the reply: whoever looks next can read what it is asked.
+      if (isDatabaseAway(answer.failure)) throw answer.failure
       await conclude(await claim.made(), answer)
     } catch (error) {
       if (!(error instanceof LostClaim)) throw error

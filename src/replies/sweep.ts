@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { firstIdAt } from '../ids.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
-import type { Log } from '../log.ts'
+import { type Log, levelOf } from '../log.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { WaitingReply } from './open-store.ts'
 import type { ReplyStore } from './store.ts'
@@ -50,7 +50,9 @@ export function createSweeper(parts: {
       const found = await sweep(jobs.keepsJobs ? now() - untouchedMs : now())
       if (found > 0) log.info({ interactions: found }, 'taking up the replies that were left open')
       timer = setInterval(() => {
-        sweep(now() - untouchedMs).catch((error: unknown) => log.error({ err: error }, 'sweep failed'))
+        sweep(now() - untouchedMs).catch((error: unknown) =>
+          log[levelOf(error)]({ err: error }, 'sweep failed'),
+        )
       }, everyMs)
     },
     stop() {

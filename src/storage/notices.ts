@@ -17,7 +17,7 @@ export type Topic = 'advanced' | 'ended' | 'halted' | 'jobs'
  * rows. So it is sent after the commit, in batches, and never waited for.
  */
 export interface Notices {
-  /** Tells every other node of `value`, within `gatherMs`. The same value said twice is told once. */
+  /** Tells every other node of `value`, at once or within `gatherMs`. The same value said twice is told once. */
   tell(topic: Topic, value: string): void
   /** `onValue` hears of what others tell. */
   listen(topic: Topic, onValue: (value: string) => void): void
@@ -45,6 +45,7 @@ export function createNotices(options: { url: string; log: Log }): Notices {
   let timer: NodeJS.Timeout | undefined
   let ping: NodeJS.Timeout | undefined
   let sending = Promise.resolve()
+  let lastSentAt = Number.NEGATIVE_INFINITY
   const stopped = new AbortController()
 
   async function connect(): Promise<void> {
@@ -124,12 +125,19 @@ export function createNotices(options: { url: string; log: Log }): Notices {
       [...inPieces(values)].map((text) => `${node} ${topic} ${text}`),
     )
     gathered.clear()
+    lastSentAt = performance.now()
     try {
       for (const notice of batch) await client?.query('select pg_notify($1, $2)', [channel, notice])
     } catch {
       // They are not told: the others look into the rows from time to time, and when a connection is back.
     }
-    timer = gathered.size > 0 ? setTimeout(sendSoon, gatherMs) : undefined
+    timer = undefined
+    if (gathered.size > 0) schedule()
+  }
+
+  /** After a silence at once: a reader elsewhere waits for it, and nothing is gained by waiting, too. */
+  function schedule() {
+    timer ??= setTimeout(sendSoon, Math.max(0, lastSentAt + gatherMs - performance.now()))
   }
 
   function sendSoon() {
@@ -141,7 +149,7 @@ export function createNotices(options: { url: string; log: Log }): Notices {
       const values = gathered.get(topic)
       if (values) values.add(value)
       else gathered.set(topic, new Set([value]))
-      timer ??= setTimeout(sendSoon, gatherMs)
+      schedule()
     },
     listen(topic, onValue) {
       listeners.set(topic, [...(listeners.get(topic) ?? []), onValue])

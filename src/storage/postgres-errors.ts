@@ -14,6 +14,11 @@ export function isConflict(error: unknown): boolean {
   return retryable.has(codeOf(error)) || isLostRace(error)
 }
 
+/** A table is in use, and a change of it could not wait any longer. */
+export function isInUse(error: unknown): boolean {
+  return codeOf(error) === '55P03' || isConflict(error)
+}
+
 /** Two attempts at a reply wrote the same place of its log: run again, the one that lost finds that it did. */
 function isLostRace(error: unknown): boolean {
   const { table } = error as { table?: unknown }

@@ -1,9 +1,10 @@
-import { type Compilable, Kysely, PostgresDialect } from 'kysely'
+import { type Compilable, Kysely } from 'kysely'
 import { Pool, type PoolClient, types } from 'pg'
 import { setTimeout as pause } from 'node:timers/promises'
-import { migrate } from './migrate.ts'
+import type { MigrateOptions } from './migrate.ts'
 import { postgresDialect } from './postgres-dialect.ts'
-import { explainConnectFailure, explainQueryFailure, isConflict, placeOf } from './postgres-errors.ts'
+import { explainConnectFailure, explainQueryFailure, isConflict } from './postgres-errors.ts'
+import { migratePostgres } from './postgres-migrate.ts'
 import { compileOnce } from './prepared.ts'
 import type { Schema } from './schema.ts'
 import type { Database, Prepared, Storage, Transaction } from './storage.ts'
@@ -23,27 +24,23 @@ const int8 = 20
  */
 export async function openPostgresStorage(
   url: string,
-  options: {
+  options: MigrateOptions & {
     maxConnections: number
     onError: (error: Error) => void
     statementTimeoutMs?: number
-    mustExist?: boolean
   },
 ): Promise<Storage> {
-  const { maxConnections, onError, statementTimeoutMs = defaultStatementTimeoutMs, mustExist } = options
+  const { maxConnections, onError, statementTimeoutMs = defaultStatementTimeoutMs } = options
+  try {
+    await migratePostgres(url, { ...options, connectTimeoutMs })
+  } catch (error) {
+    throw explainConnectFailure(error, url)
+  }
   const pool = openPool(url, maxConnections, statementTimeoutMs)
   // A connection that breaks while nobody uses it: the pool opens another one.
   pool.on('error', onError)
-  try {
-    await migrate(
-      new Kysely<Schema>({ dialect: new PostgresDialect({ pool: keptOpen(pool) }) }),
-      placeOf(url),
-      mustExist,
-    )
-  } catch (error) {
-    await pool.end()
-    throw explainConnectFailure(error, url)
-  }
+  // One that breaks in the middle of a transaction: the next query on it says so. Unheard, it would end the process.
+  pool.on('connect', (client) => void client.on('error', () => {}))
   return createPostgresStorage(pool)
 }
 
@@ -63,11 +60,6 @@ function openPool(url: string, max: number, statementTimeoutMs: number): Pool {
       getTypeParser: (oid: number, format) => (oid === int8 ? Number : types.getTypeParser(oid, format)),
     },
   })
-}
-
-/** For Kysely's migrations, which end what they are given. */
-function keptOpen(pool: Pool) {
-  return { connect: () => pool.connect(), end: async () => {}, options: {} }
 }
 
 function createPostgresStorage(pool: Pool): Storage {

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { type Compilable, Kysely } from 'kysely'
 import { StartupError } from '../errors.ts'
 import { createGroupCommit } from './group-commit.ts'
-import { migrate, migrationTable } from './migrate.ts'
+import { migrate, type MigrateOptions, migrationTable } from './migrate.ts'
 import { compileOnce } from './prepared.ts'
 import type { Schema } from './schema.ts'
 import { openSqlite, type SqliteConnection } from './sqlite-connection.ts'
@@ -19,13 +19,14 @@ import { createWriteScope } from './write-scope.ts'
  * to date.
  * Rejects with a StartupError that says what is wrong; the file is then as it was.
  */
-export async function openSqliteStorage(path: string, { mustExist = false } = {}): Promise<Storage> {
-  if (mustExist && !existsSync(path)) throw new StartupError(`DATABASE_URL: there is no file ${path}.`)
+export async function openSqliteStorage(path: string, options: MigrateOptions = {}): Promise<Storage> {
+  if (options.mustExist && !existsSync(path))
+    throw new StartupError(`DATABASE_URL: there is no file ${path}.`)
   makeFolder(path)
   const unlock = lockForThisProcess(path)
   try {
     const writer = openWriter(path)
-    await migrate(new Kysely<Schema>({ dialect: sqliteDialect(() => writer) }), path, mustExist)
+    await migrate(new Kysely<Schema>({ dialect: sqliteDialect(() => writer) }), path, options)
     return createSqliteStorage({
       writer,
       reader: openSqlite(path, { readOnly: true }),

@@ -1,14 +1,16 @@
+import { soakCluster } from './cluster.ts'
 import { soakKills } from './kills.ts'
 import { soakMemory } from './memory.ts'
 
-// npm run soak [-- <kills | memory> [<count>]]: the long tests, too long for `npm test`.
+// npm run soak [-- <kills | cluster | memory> [<count>]]: the long tests, too long for `npm test`.
 
 const [name = 'kills', count] = process.argv.slice(2)
 const soaks = new Map([
   ['kills', soakKills],
+  ['cluster', soakCluster],
   ['memory', soakMemory],
 ])
 const soak = soaks.get(name)
-if (!soak) throw new Error(`there is no soak "${name}", only ${[...soaks.keys()].join(' and ')}`)
+if (!soak) throw new Error(`there is no soak "${name}", only ${[...soaks.keys()].join(', ')}`)
 const isWell = await soak(count === undefined ? undefined : Number(count))
 process.exit(isWell ? 0 : 1)

@@ -1,7 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { pino } from 'pino'
 import { startApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
@@ -13,9 +14,9 @@ const debian = '/usr/lib/postgresql'
 /** A PostgreSQL server of our own, in a folder of its own. */
 export interface PostgresServer {
   url: string
-  /** Stops it at once, as a crash would, and starts it again. */
-  restart(): void
-  remove(): void
+  /** Stops it, at once as a crash would or in good order, and starts it again. */
+  restart(how: 'immediate' | 'fast'): Promise<void>
+  remove(): Promise<void>
 }
 
 /** The folder of the newest PostgreSQL that Debian has installed. */
@@ -36,17 +37,12 @@ export async function startPostgres(
   // It refuses to run as root.
   const asRoot = userInfo().uid === 0
   if (asRoot) execFileSync('chown', ['postgres', folder])
-  const run = (program: string, ...args: string[]) => {
+  const run = async (program: string, ...args: string[]) => {
     const command = [`${bin}/${program}`, ...args]
     const [file = '', ...rest] = asRoot
       ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', ...command]
       : command
-    const { status, stderr, stdout } = spawnSync(file, rest, {
-      encoding: 'utf8',
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}${stdout}`)
+    await promisify(execFile)(file, rest, { cwd: folder })
   }
   const all = {
     port: String(port),
@@ -57,30 +53,19 @@ export async function startPostgres(
     ...settings,
   }
   const options = Object.entries(all).map(([name, value]) => `-c ${name}=${value}`)
-  const start = () =>
-    run('pg_ctl', '-D', `${folder}/data`, '-l', `${folder}/log`, '-w', '-o', options.join(' '), 'start')
-  run(
-    'initdb',
-    '-D',
-    `${folder}/data`,
-    '-A',
-    'trust',
-    '-U',
-    'postgres',
-    '--locale=C.UTF-8',
-    '-E',
-    'UTF8',
-    '-N',
-  )
-  start()
+  const control = (...args: string[]) => run('pg_ctl', '-D', `${folder}/data`, '-w', ...args)
+  const start = () => control('-l', `${folder}/log`, '-o', options.join(' '), 'start')
+  const locale = ['--locale=C.UTF-8', '-E', 'UTF8']
+  await run('initdb', '-D', `${folder}/data`, '-A', 'trust', '-U', 'postgres', ...locale, '-N')
+  await start()
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
-    restart() {
-      run('pg_ctl', '-D', `${folder}/data`, '-m', 'immediate', '-w', 'stop')
-      start()
+    async restart(how) {
+      await control('-m', how, 'stop')
+      await start()
     },
-    remove() {
-      run('pg_ctl', '-D', `${folder}/data`, '-m', 'immediate', '-w', 'stop')
+    async remove() {
+      await control('-m', 'immediate', 'stop')
       rmSync(folder, { recursive: true, force: true })
     },
   }

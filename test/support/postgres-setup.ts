@@ -13,6 +13,6 @@ export async function setup() {
   if (url) await makeTemplate(url)
 }
 
-export function teardown() {
-  server?.remove()
+export async function teardown() {
+  await server?.remove()
 }

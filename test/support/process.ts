@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, on, once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -21,6 +21,8 @@ export interface ServerProcess extends Client {
   start(env?: Record<string, string>): Promise<void>
   /** Resolves when it listens: at once, or after its next start. */
   whenUp(): Promise<void>
+  /** Resolves when it logs a line with `text`. */
+  logs(text: string): Promise<void>
   /** Sends a signal, and resolves when the process has ended. */
   end(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<Ended>
   /** Sends a signal, and does not wait. */
@@ -46,8 +48,9 @@ export async function spawnServer(
   nodeOptions: string[] = [],
 ): Promise<ServerProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'parley-process-'))
-  const database = await createDatabase()
+  const database = env['DATABASE_URL'] === undefined ? await createDatabase() : undefined
   const complaints: string[] = []
+  const lines = new EventEmitter()
   let child: ChildProcess | undefined
   let url = ''
   let up = Promise.withResolvers<void>()
@@ -56,7 +59,13 @@ export async function spawnServer(
     const started = spawn(process.execPath, [...nodeOptions, main], {
       // No .env of the developer's is found there.
       cwd: folder,
-      env: { ...process.env, ...processEnv, DATABASE_URL: database.url, ...env, ...more },
+      env: {
+        ...process.env,
+        ...processEnv,
+        ...(database && { DATABASE_URL: database.url }),
+        ...env,
+        ...more,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     child = started
@@ -69,6 +78,7 @@ export async function spawnServer(
       createInterface(started.stdout).on('line', (line) => {
         const { level, msg } = JSON.parse(line) as { level: number; msg: string }
         if (level >= errorLevel) complaints.push(line)
+        lines.emit('line', msg)
         const [, found] = / listens on (\S+)/.exec(msg) ?? []
         // The last lines of one that was killed may come after its end.
         if (!found || hasEnded(started)) return
@@ -105,11 +115,14 @@ export async function spawnServer(
     complaints,
     start,
     whenUp: () => up.promise,
+    async logs(text) {
+      for await (const [msg] of on(lines, 'line') as AsyncIterable<[string]>) if (msg.includes(text)) return
+    },
     end,
     send: (signal) => void child?.kill(signal),
     async remove() {
       await end('SIGKILL')
-      await database.remove()
+      await database?.remove()
       rmSync(folder, { recursive: true, force: true })
     },
   }

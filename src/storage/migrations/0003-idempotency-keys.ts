@@ -1,6 +1,8 @@
 import type { Kysely } from 'kysely'
 import { isPostgres } from './engine.ts'
 
+export const survivedBy = '0002-who-survives'
+
 /** What requests made that may come twice. Rows are numbered as they come, which is the order they are pruned in. */
 export async function up(db: Kysely<never>): Promise<void> {
   await db.schema

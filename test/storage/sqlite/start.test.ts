@@ -104,6 +104,20 @@ describe('a file that cannot be used', () => {
     await server.stop()
   })
 
+  test('one of a newer version that says that this one can run with it is taken as it is', async () => {
+    const id = await makeDatabase()
+    const db = new DatabaseSync(path)
+    db.exec("insert into schema_migrations values ('9999-expands', '2030-01-01T00:00:00.000Z')")
+    db.exec("insert into schema_survivors values ('9999-expands', '0002-who-survives')")
+    const server = await startServer(env())
+    expect((await server.get(`/v1/interactions/${id}/messages`)).body.data).toHaveLength(2)
+    await server.stop()
+
+    db.exec("update schema_survivors set survived_by = '9998-not-known-here' where migration like '9999%'")
+    db.close()
+    expect(await refusal()).toMatch(/was made by a newer version of Parley/)
+  })
+
   test('a folder in its place is told', async () => {
     mkdirSync(path)
     expect(await refusal()).toMatch(/DATABASE_URL: .*parley.db cannot be opened/)

@@ -1,21 +1,30 @@
-import type { ServerProcess } from '../process.ts'
 import { until } from '../until.ts'
 import { audit, type Audit } from './audit.ts'
 import { type PostersOptions, startPosters } from './posters.ts'
 import type { Random } from './random.ts'
 import { createReaders } from './readers.ts'
+import type { Target } from './target.ts'
 import { createWitness } from './witness.ts'
 
 /** Enough to keep two cores busy, and every interaction shared by several posters. */
-const usual: PostersOptions = { posters: 6, interactions: 8, postsEach: 20, maxReaders: 24, maxPauseMs: 20 }
+const usual: PostersOptions = {
+  posters: 6,
+  interactions: 8,
+  postsEach: 20,
+  maxReaders: 24,
+  maxPauseMs: 20,
+  longestMs: 15_000,
+}
 
 /** Clients that post and clients that read, all at once, through whatever happens to the server. */
-export function startLoad(server: ServerProcess, random: Random, options: Partial<PostersOptions> = {}) {
+export function startLoad(target: Target, random: Random, options: Partial<PostersOptions> = {}) {
   const witness = createWitness()
-  const readers = createReaders(server, witness, random)
-  const posters = startPosters(server, witness, readers, random, { ...usual, ...options })
+  const readers = createReaders(target, witness, random)
+  const posters = startPosters(target, witness, readers, random, { ...usual, ...options })
   return {
     witness,
+    /** Cuts every reader off. */
+    cut: readers.cut,
     /** Resolves when so many more posts have been accepted. */
     async accepts(more: number) {
       const accepted = () => witness.attempted.filter(({ outcome }) => outcome === 'accepted').length
@@ -26,7 +35,7 @@ export function startLoad(server: ServerProcess, random: Random, options: Partia
     async finish(withinMs = 15_000): Promise<Audit> {
       await posters.stop()
       await readers.done(withinMs)
-      return audit(server, witness, withinMs)
+      return audit(target, witness, withinMs)
     },
   }
 }

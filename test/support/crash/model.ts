@@ -6,9 +6,9 @@ const refusesOf = 0.03
 
 /**
  * A model whose every answer is different, tells which question it is to, and shows whether it is whole and of
- * one piece.
+ * one piece. Between two words it pauses for up to `maxPauseMs`.
  */
-export function answersRecognizably(random: Random): Behaviour {
+export function answersRecognizably(random: Random, maxPauseMs = 3): Behaviour {
   let count = 0
   return (response, request) => {
     if (random.chance(refusesOf)) return refuses(503)(response, request)
@@ -16,7 +16,7 @@ export function answersRecognizably(random: Random): Behaviour {
     const question = String(request.body.messages.at(-1)?.content)
     const words = Array.from({ length: random.between(0, 60) }, (_, index) => `${index} `)
     const answer = [`answer ${count} to `, `<${question}> `, ...words, `end of ${count}`]
-    return says(answer, { pauseMs: random.between(0, 3) })(response, request)
+    return says(answer, { pauseMs: random.between(0, maxPauseMs) })(response, request)
   }
 }
 

@@ -1,12 +1,12 @@
 import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import { type Json, readEvents } from '../client.ts'
-import type { ServerProcess } from '../process.ts'
 import type { Random } from './random.ts'
 import type { Readers } from './readers.ts'
+import { isAway, type Target } from './target.ts'
 import type { Attempted, Witness } from './witness.ts'
 
-/** A post that takes longer has met a server that hangs. */
-const longestMs = 15_000
+/** These leave open whether the message was stored. */
+const uncertain = new Set(['storage_unavailable', 'no_node', 'node_silent'])
 
 export interface PostersOptions {
   posters: number
@@ -17,26 +17,28 @@ export interface PostersOptions {
   maxReaders: number
   /** The longest a poster pauses after a post. */
   maxPauseMs: number
+  /** A post that takes longer has met a server that hangs. */
+  longestMs: number
 }
 
 /** Clients that post one message after the other, and remember what they were told. */
 export function startPosters(
-  server: ServerProcess,
+  target: Target,
   witness: Witness,
   readers: Readers,
   random: Random,
   options: PostersOptions,
 ) {
-  const { posters, interactions, postsEach, maxReaders, maxPauseMs } = options
+  const { posters, interactions, postsEach, maxReaders, maxPauseMs, longestMs } = options
   const inUse = Array.from({ length: interactions }, () => ({ id: begin(), posts: 0 }))
   const stopping = new AbortController()
   let count = 0
 
   async function begin(): Promise<string> {
     for (;;) {
-      const id = await server.begin().catch(() => undefined)
+      const id = await target.begin().catch(() => undefined)
       if (id) return id
-      await server.whenUp()
+      await target.whenUp()
       await turn()
     }
   }
@@ -45,7 +47,7 @@ export function startPosters(
     while (!stopping.signal.aborted) {
       await postOne(poster)
       await pause(random.between(0, maxPauseMs))
-      await server.whenUp()
+      await target.whenUp()
     }
   }
 
@@ -71,15 +73,16 @@ export function startPosters(
 
   async function postPlainly(attempted: Attempted) {
     const response = await post(attempted, { wait_ms: random.chance(0.1) ? 500 : 0 })
+    if (!response) return
     const posted: Json = await response.json()
-    if (response.status !== 201) return
     tell(attempted, posted)
     if (readers.count < maxReaders) readers.follow(posted.reply.id)
   }
 
   async function postStreaming(attempted: Attempted) {
-    const response = await post(attempted, { stream: true })
-    if (response.status !== 201) return
+    const cut = new AbortController()
+    const response = await post(attempted, { stream: true }, cut.signal)
+    if (!response) return
     const events = readEvents(response)
     const { value: first } = await events.next()
     if (first?.type !== 'message.created') return
@@ -88,26 +91,27 @@ export function startPosters(
       status: 201,
       headers: response.headers,
       events,
-      close() {},
+      close: () => cut.abort(),
     })
   }
 
-  /** The status counts as soon as it is there, whatever becomes of the body. */
-  async function post(attempted: Attempted, more: object): Promise<Response> {
-    const response = await fetch(`${server.url}/v1/interactions/${attempted.interactionId}/messages`, {
+  /** What was accepted; the status counts as soon as it is there, whatever becomes of the body. */
+  async function post(attempted: Attempted, more: object, cut?: AbortSignal): Promise<Response | undefined> {
+    const late = AbortSignal.timeout(longestMs)
+    const response = await fetch(`${target.url}/v1/interactions/${attempted.interactionId}/messages`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ content: attempted.content, ...more }),
-      signal: AbortSignal.timeout(longestMs),
+      signal: cut ? AbortSignal.any([late, cut]) : late,
     })
-    hear(attempted, response.status)
-    return response
-  }
-
-  function hear(attempted: Attempted, status: number) {
-    attempted.outcome = status === 201 ? 'accepted' : 'refused'
-    // 503: it is stopping.
-    if (status !== 201 && status !== 503) witness.exceptions.push(`a post was answered with ${status}`)
+    if (response.status === 201) {
+      attempted.outcome = 'accepted'
+      return response
+    }
+    const { code }: Json = await response.json()
+    if (!uncertain.has(code)) attempted.outcome = 'refused'
+    if (!isAway(response.status)) witness.exceptions.push(`a post was answered with ${response.status}`)
+    return undefined
   }
 
   const all = Array.from({ length: posters }, (_, poster) => postOnAndOn(poster))

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { EventReader, StreamEvent } from '../client.ts'
-import type { ServerProcess } from '../process.ts'
 import type { Random } from './random.ts'
+import { isAway, type Target } from './target.ts'
 import type { Reading, Witness } from './witness.ts'
 
 export const endTypes = ['reply.completed', 'reply.failed', 'reply.incomplete', 'reply.cancelled']
@@ -14,8 +14,9 @@ export function isEnd({ type }: StreamEvent): boolean {
 const leaves = 0.01
 
 /** Readers that follow a reply to its end, and come back with their last id however often they are cut off. */
-export function createReaders(server: ServerProcess, witness: Witness, random: Random) {
+export function createReaders(target: Target, witness: Witness, random: Random) {
   const reading = new Set<Promise<void>>()
+  const opened = new Set<EventReader>()
 
   /** Follows `replyId`, first on `begun` where that is open already. */
   function follow(replyId: string, begun?: EventReader): void {
@@ -35,7 +36,7 @@ export function createReaders(server: ServerProcess, witness: Witness, random: R
       if (stream && (await read(stream, seen))) return
       stream = undefined
       seen.reconnects += 1
-      await server.whenUp()
+      await target.whenUp()
       // The system tells of the end of a process a moment after its connections broke.
       await turn()
     }
@@ -44,26 +45,31 @@ export function createReaders(server: ServerProcess, witness: Witness, random: R
   async function open({ replyId, events }: Reading) {
     const lastId = events.at(-1)?.id
     const headers: Record<string, string> = lastId === undefined ? {} : { 'last-event-id': String(lastId) }
-    const stream = await server.open(`/v1/messages/${replyId}/events`, { headers }).catch(() => undefined)
-    // 503: it is stopping.
-    if (!stream || stream.status === 503) return undefined
+    const stream = await target.open(`/v1/messages/${replyId}/events`, { headers }).catch(() => undefined)
+    if (!stream || isAway(stream.status)) return undefined
     if (stream.status > 204) throw new Error(`${stream.status} instead of the events of ${replyId}`)
     return stream
   }
 
   /** Whether the reply has ended. */
-  async function read({ events, close }: EventReader, seen: Reading): Promise<boolean> {
-    for await (const event of events) {
+  async function read(stream: EventReader, seen: Reading): Promise<boolean> {
+    opened.add(stream)
+    for await (const event of stream.events) {
       if (event.type === 'stream.closing') seen.closings += 1
       if (event.id !== undefined) seen.events.push(event)
       if (random.chance(leaves)) break
     }
-    close()
+    stream.close()
+    opened.delete(stream)
     return seen.events.some(isEnd)
   }
 
   return {
     follow,
+    /** Breaks every connection on which something is read. */
+    cut() {
+      for (const stream of opened) stream.close()
+    },
     get count() {
       return reading.size
     },
