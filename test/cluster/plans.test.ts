@@ -131,7 +131,8 @@ async function removeSome(api: TestServer) {
 }
 
 async function seen(what: keyof typeof hot) {
-  await until(what, async () => (await postgres.plans()).some(({ statement }) => hot[what].test(statement)))
+  const isSeen = async () => (await postgres.plans()).some(({ statement }) => hot[what].test(statement))
+  await until(what, isSeen, 20_000)
 }
 
 describe.skipIf(findPostgres() === undefined)('with 100,000 messages', () => {

@@ -88,7 +88,7 @@ function startUsers(count: number) {
     /** Resolves after so many rounds more. */
     async goOn(more: number) {
       const enough = rounds + more
-      await until('used', () => rounds >= enough, 15_000)
+      await until('used', () => rounds >= enough, 30_000)
     },
     async stop() {
       over.abort()
@@ -98,13 +98,13 @@ function startUsers(count: number) {
   }
 }
 
-describe('a new version that expands the schema', () => {
+describe('a new version that expands the schema', { timeout: 60_000 }, () => {
   test('comes while the older one is in use, and nobody notices', async () => {
     const users = startUsers(4)
-    await users.goOn(12)
+    await users.goOn(8)
     // Both would migrate.
     const nodes = await Promise.all([join(newer), join(newer)])
-    await users.goOn(12)
+    await users.goOn(8)
     expect(await users.stop()).toEqual({
       statuses: new Set([200, 201, 204]),
       ends: new Set(['reply.completed']),
@@ -128,7 +128,7 @@ describe('a new version that expands the schema', () => {
     for (let posts = 0; posts < 5; posts += 1) {
       const at = performance.now()
       expect((await older.post('/v1/interactions')).status).toBe(201)
-      expect(performance.now() - at).toBeLessThan(3_000)
+      expect(performance.now() - at).toBeLessThan(5_000)
     }
     await client.query('commit')
     await other.end()
@@ -155,7 +155,7 @@ describe('a new version that expands the schema', () => {
   })
 })
 
-describe('a version after that, which takes away what the older one needs', () => {
+describe('a version after that, which takes away what the older one needs', { timeout: 60_000 }, () => {
   test('lets the one before it start, and refuses the older one with a reason', async () => {
     const node = await join(newest)
     const refused: unknown = await startServer({ DATABASE_URL: database.url }).catch(
