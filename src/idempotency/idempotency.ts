@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { ParleyError } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { Storage, Transaction } from '../storage/storage.ts'
+import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import { createKeyStore } from './store.ts'
 
 const pruneEveryMs = 600_000
@@ -15,13 +15,20 @@ export interface RequestKey {
   fingerprint: string
   /** How long after it a request of the same key is the same; undefined is as long as keys are kept. */
   sameWithinMs?: number
+  /** It is another one than all before it. */
+  isFirst?: boolean
 }
 
 /** What a request has made, by name: the ids of it. */
 export type Made = Record<string, string | null>
 
-/** Remembers, in the transaction that makes it, what a request has made. */
-export type Remember = (tx: Transaction, made: Made) => Promise<void>
+/** What the work of a request does in its transaction. */
+export interface Once {
+  /** Ends the work where it was done already: to be called when it holds what others would wait for. */
+  check(tx: Transaction): Promise<void>
+  /** Remembers what was made. */
+  remember(tx: Transaction, made: Made): Promise<void>
+}
 
 export type Idempotency = ReturnType<typeof createIdempotency>
 
@@ -43,21 +50,28 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
    */
   async function once<T>(
     request: RequestKey | undefined,
-    work: (remember: Remember) => Promise<T>,
+    work: (once: Once) => Promise<T>,
   ): Promise<{ done: T } | { repeated: Made }> {
-    if (!request) return { done: await work(async () => {}) }
-    const known = await find(request)
+    if (!request) return { done: await work(always) }
+    const known = await find(storage.db, request)
     if (known) return { repeated: known }
     try {
-      return { done: await work((tx, made) => remember(tx, request, made)) }
+      const done = await work({
+        async check(tx) {
+          const made = await find(tx, request)
+          if (made) throw new Repeated(made)
+        },
+        remember: (tx, made) => remember(tx, request, made),
+      })
+      return { done }
     } catch (error) {
       if (error instanceof Repeated) return { repeated: error.made }
       throw error
     }
   }
 
-  async function find(request: RequestKey): Promise<Made | undefined> {
-    const row = await store.find(storage.db, request.ownerId, request.key)
+  async function find(on: Database | Transaction, request: RequestKey): Promise<Made | undefined> {
+    const row = await store.find(on, request.ownerId, request.key)
     return row && row.created_at >= validFrom(request) ? madeBy(row, request) : undefined
   }
 
@@ -76,8 +90,8 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
     if (first) throw new Repeated(madeBy(first, request))
   }
 
-  function validFrom({ sameWithinMs = keptMs }: RequestKey): number {
-    return now() - Math.min(sameWithinMs, keptMs)
+  function validFrom({ sameWithinMs = keptMs, isFirst }: RequestKey): number {
+    return isFirst ? Number.MAX_SAFE_INTEGER : now() - Math.min(sameWithinMs, keptMs)
   }
 
   /** Forgets what is older than keys are kept. */
@@ -89,13 +103,18 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
     once,
     prune,
     start() {
-      timer = setInterval(() => {
+      const run = () => {
         prune().catch((error: unknown) => log.error({ err: error }, 'old keys could not be removed'))
-      }, pruneEveryMs)
+      }
+      run()
+      timer = setInterval(run, pruneEveryMs)
     },
     stop: () => clearInterval(timer),
   }
 }
+
+/** Of a request that names no key. */
+const always: Once = { check: async () => {}, remember: async () => {} }
 
 function madeBy(row: { fingerprint: string; answer_json: string }, { fingerprint }: RequestKey): Made {
   if (row.fingerprint === fingerprint) return JSON.parse(row.answer_json) as Made

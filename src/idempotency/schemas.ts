@@ -20,7 +20,7 @@ export const idempotencyHeaders = z.looseObject({
     .meta({
       description:
         'Of your choice, new for each request. Sent again with the same body, the request is not done again: the ' +
-        'answer is that of the first one, with `Idempotent-Replayed: true`. Kept for `IDEMPOTENCY_HOURS`.',
+        'answer is what the first one made, with `Idempotent-Replayed: true`. Kept for `IDEMPOTENCY_HOURS`.',
       examples: ['8e03978e-40d5-43dd-bc93-6894a57f9324'],
     }),
   'x-stainless-retry-count': wholeNumber(0, 1_000)
@@ -33,14 +33,35 @@ export const idempotencyHeaders = z.looseObject({
  * try of such a client stands for itself, however often the same was asked before.
  */
 export function requestKeyOf(
-  request: { method: string; url: string; body: unknown; headers: z.infer<typeof idempotencyHeaders> },
+  request: {
+    method: string
+    routeOptions: { url?: string | undefined }
+    params: unknown
+    body: unknown
+    headers: z.infer<typeof idempotencyHeaders>
+  },
   ownerId: string,
 ): RequestKey | undefined {
-  const { method, url, body, headers } = request
+  const { method, routeOptions, params, body, headers } = request
   const { 'idempotency-key': given, 'x-stainless-retry-count': tries } = headers
   if (given === undefined && tries === undefined) return undefined
-  const fingerprint = hash('sha256', `${method} ${url}\n${JSON.stringify(body ?? null)}`, 'base64url')
+  const fingerprint = hash('sha256', sorted([method, routeOptions.url, params, body ?? null]), 'base64url')
   // The draft has it as a quoted string, everybody sends it bare: both are the same.
-  if (given !== undefined) return { ownerId, key: given.replace(/^"(.*)"$/, '$1'), fingerprint }
-  return { ownerId, key: `retry ${fingerprint}`, fingerprint, sameWithinMs: tries === 0 ? -1 : sdkWindowMs }
+  if (given !== undefined) return { ownerId, key: given.replace(/^"(.+)"$/, '$1'), fingerprint }
+  return {
+    ownerId,
+    key: `retry ${fingerprint}`,
+    fingerprint,
+    sameWithinMs: sdkWindowMs,
+    isFirst: tries === 0,
+  }
+}
+
+/** As JSON, in which the order of an object's fields makes no difference. */
+function sorted(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  )
 }

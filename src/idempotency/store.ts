@@ -55,11 +55,16 @@ export function createKeyStore(storage: Storage) {
     const { numDeletedRows } = await tx
       .deleteFrom('idempotency_keys')
       .where('number', 'in', ({ selectFrom }) =>
-        selectFrom('idempotency_keys')
-          .select('number')
-          .where('created_at', '<', ms)
-          .orderBy('number')
-          .limit(pruneSize),
+        // The oldest of all, and of them what is old enough: else it would look for more among all the young ones.
+        selectFrom(
+          selectFrom('idempotency_keys')
+            .select(['number', 'created_at'])
+            .orderBy('number')
+            .limit(pruneSize)
+            .as('oldest'),
+        )
+          .select('oldest.number')
+          .where('oldest.created_at', '<', ms),
       )
       .executeTakeFirst()
     return Number(numDeletedRows)

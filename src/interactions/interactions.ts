@@ -111,7 +111,7 @@ export function createInteractions(parts: {
   /** Removes the interaction, its messages, their replies and their events. */
   async function remove(ownerId: string, id: string): Promise<void> {
     await storage.write(async (tx) => {
-      if (!(await store.find(tx, ownerId, id))) throw notFound('Interaction')
+      if (!(await store.lock(tx, ownerId, id))) throw notFound('Interaction')
       await onRemove(tx, id)
       await store.remove(tx, id)
     })

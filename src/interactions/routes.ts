@@ -59,7 +59,7 @@ export function interactionRoutes(
     },
     async (request, reply) => {
       const { ownerId } = request.principal
-      const once = await idempotency.once(requestKeyOf(request, ownerId), (remember) =>
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
         interactions.create(ownerId, settingsOf(request.body), {
           also: (tx, { id }) => remember(tx, { interaction: id }),
         }),

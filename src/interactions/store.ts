@@ -51,6 +51,18 @@ export function createInteractionStore(storage: Storage) {
     return rows[0] && fromRow(rows[0])
   }
 
+  /** Holds an interaction, as a post to it does: whoever wants both it and its replies takes it first. */
+  async function lock(tx: Transaction, ownerId: string, id: string): Promise<boolean> {
+    const row = await tx
+      .selectFrom('interactions')
+      .select('id')
+      .where('id', '=', id)
+      .where('owner_id', '=', ownerId)
+      .$if(storage.engine === 'postgres', (query) => query.forUpdate())
+      .executeTakeFirst()
+    return row !== undefined
+  }
+
   async function list(
     ownerId: string,
     request: PageRequest & { hasMessages?: boolean },
@@ -124,7 +136,7 @@ export function createInteractionStore(storage: Storage) {
     return row && { prompt: row.prompt, sampling: JSON.parse(row.sampling_json) as Sampling }
   }
 
-  return { insert, find, list, update, remove, takePositions, settingsOf }
+  return { insert, find, lock, list, update, remove, takePositions, settingsOf }
 }
 
 function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position'> {

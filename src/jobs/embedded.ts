@@ -107,6 +107,8 @@ export function createEmbeddedJobs(options: {
 
   return {
     enqueue,
+    // Where one is put off, the one that is to be done now takes its place.
+    hurry: enqueue,
     keepsJobs: false,
     start(handler) {
       look = handler

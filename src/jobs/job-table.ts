@@ -1,7 +1,14 @@
+import { CompiledQuery, sql } from 'kysely'
 import type { JobAttempt, PgBoss } from 'pg-boss'
+import type { Transaction } from '../storage/storage.ts'
+import { newId } from '../ids.ts'
 import { queue } from './boss.ts'
+import type { Job } from './jobs.ts'
 
-/** What pg-boss is not asked for, because it would read much more than it takes: read from its table. */
+/**
+ * The rows of jobs. What pg-boss would read much more for than it takes, and what it does not know to do, is asked of
+ * its table.
+ */
 export function createJobTable(boss: PgBoss) {
   /** How many jobs waited when PostgreSQL last looked at them for us; half of what is many, at first. */
   let known = 1_000
@@ -22,6 +29,30 @@ export function createJobTable(boss: PgBoss) {
   }
 
   return {
+    /** Enqueues with the transaction; the id of the job. */
+    async insert(tx: Transaction, { interactionId, group, notBefore }: Job): Promise<string> {
+      const db = {
+        executeSql: async (text: string, values: unknown[] = []) => ({
+          rows: (await tx.executeQuery(CompiledQuery.raw(text, values))).rows,
+        }),
+      }
+      // In the order of their making: pg-boss takes the jobs of a group in the order of their ids.
+      const id = newId()
+      const startAfter = notBefore ? { startAfter: new Date(notBefore) } : {}
+      const options = { db, id, singletonKey: interactionId, group: { id: group }, ...startAfter }
+      await boss.send(queue, { interactionId }, options)
+      return id
+    },
+
+    /** Lets a job of the interaction that is put off run as soon as `tx` is durable; false where there is none. */
+    async putForward(tx: Transaction, interactionId: string): Promise<boolean> {
+      const { rows } = await sql`
+        update pgboss.job set start_after = now()
+        where name = ${queue} and singleton_key = ${interactionId} and state < 'active' and start_after > now()
+        returning id`.execute(tx)
+      return rows.length > 0
+    },
+
     async countWaiting(): Promise<number> {
       const [row] = await rowsOf<{ waiting: number }>(
         // None is ever blocked; with these words it has an index.

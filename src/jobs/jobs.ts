@@ -22,6 +22,8 @@ export type Look = (job: Job, stopping: AbortSignal) => Promise<Job | undefined>
 export interface Jobs {
   /** Asks for a look once `tx` is committed. */
   enqueue(tx: Transaction, job: Job): Promise<void>
+  /** The same, also where a job of the interaction is put off. */
+  hurry(tx: Transaction, job: Job): Promise<void>
   /** Whether a job outlives the process: else whoever starts enqueues what is still to be done. */
   readonly keepsJobs: boolean
   /** Begins to run jobs. */

@@ -1,8 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { CompiledQuery } from 'kysely'
 import type { Job as BossJob, JobAttempt } from 'pg-boss'
 import { isDatabaseAway } from '../errors.ts'
-import { newId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { Notices } from '../storage/notices.ts'
 import { explainQueryFailure } from '../storage/postgres-errors.ts'
@@ -74,30 +72,23 @@ export async function createPgBossJobs(options: {
   const alarm = createAlarm(fetchMore, pollMs)
   let waiting = 0
 
-  async function enqueue(tx: Transaction, { interactionId, group, notBefore }: Job) {
-    const db = {
-      executeSql: async (text: string, values: unknown[] = []) => ({
-        rows: (await tx.executeQuery(CompiledQuery.raw(text, values))).rows,
-      }),
-    }
-    // In the order of their making: pg-boss takes the jobs of a group in the order of their ids.
-    const id = newId()
-    await boss.send(
-      queue,
-      { interactionId },
-      {
-        db,
-        id,
-        singletonKey: interactionId,
-        group: { id: group },
-        ...(notBefore && { startAfter: new Date(notBefore) }),
-      },
-    )
+  async function enqueue(tx: Transaction, job: Job) {
+    const id = await table.insert(tx, job)
+    const { notBefore } = job
     storage.afterCommit(tx, () => {
       waiting += 1
       if (notBefore) alarm.set(notBefore + clockMs)
       else untaken.add(id)
       fetchMore()
+    })
+  }
+
+  /** One behind it would wait as long as it does. */
+  async function hurry(tx: Transaction, job: Job) {
+    if (!(await table.putForward(tx, job.interactionId))) return enqueue(tx, job)
+    storage.afterCommit(tx, () => {
+      fetchMore()
+      tellOthers()
     })
   }
 
@@ -258,6 +249,7 @@ export async function createPgBossJobs(options: {
 
   return {
     enqueue,
+    hurry,
     keepsJobs: true,
     start(handler) {
       look = handler

@@ -120,7 +120,7 @@ export async function originalRoutes(
         body: messageInput,
         response: {
           200: originalMessage,
-          ...refusals.storing('not_found', 'server_busy', 'server_stopping'),
+          ...refusals.storing('not_found', 'interaction_busy', 'server_busy', 'server_stopping'),
         },
       },
     },

@@ -1,10 +1,12 @@
 import type { Clock } from '../clock.ts'
 import { notFound } from '../errors.ts'
 import type { EventLog } from '../events/log.ts'
+import type { Job, Jobs } from '../jobs/jobs.ts'
 import type { Message } from '../messages/message.ts'
 import type { MessageStore } from '../messages/store.ts'
 import { estimateTokens } from '../messages/tokens.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import type { WaitingReply } from './open-store.ts'
 import { saidIn } from './said.ts'
 import type { ReplyStore } from './store.ts'
 
@@ -14,11 +16,13 @@ export function createCancel(parts: {
   store: Pick<ReplyStore, 'cancel'>
   messages: Pick<MessageStore, 'find' | 'writeContent'>
   events: Pick<EventLog, 'append' | 'whole'>
+  jobs: Pick<Jobs, 'hurry'>
+  jobOf: (reply: WaitingReply) => Job
   /** Stops what is being made, wherever, once the transaction is durable. */
   halt: (tx: Transaction, replyIds: string[]) => void
   now: Clock
 }) {
-  const { storage, store, messages, events, halt, now } = parts
+  const { storage, store, messages, events, jobs, jobOf, halt, now } = parts
 
   /**
    * Cancels the reply `id` of an owner and resolves with it; what readers were told of it by then stays. One that
@@ -31,7 +35,9 @@ export function createCancel(parts: {
       if (!message.making) throw notFound('This message was not made by a model; its reply')
       await cancelReply(tx, id)
       await also?.(tx)
-      return (await messages.find(tx, ownerId, id)) ?? message
+      const cancelled = await messages.find(tx, ownerId, id)
+      if (!cancelled) throw notFound('Message')
+      return cancelled
     })
   }
 
@@ -47,6 +53,8 @@ export function createCancel(parts: {
     const place = { log, next: (told.at(-1)?.sequence ?? 0) + 1 }
     await events.append(tx, id, [{ type: 'reply.cancelled', data }], place)
     halt(tx, [id])
+    // Who stands behind it would wait for its time.
+    if (cancelled.notBefore !== null) await jobs.hurry(tx, jobOf({ ...cancelled, notBefore: null }))
   }
 
   return { cancel, cancelReply }

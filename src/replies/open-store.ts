@@ -149,18 +149,7 @@ export function createOpenReplyStore(storage: Storage) {
     return new Set(rows.map(({ id }) => id))
   }
 
-  /** The ids of the open replies among `interactionId`'s. */
-  async function openIds(tx: Transaction, interactionId: string): Promise<string[]> {
-    const rows = await tx
-      .selectFrom('replies')
-      .select('id')
-      .where('interaction_id', '=', interactionId)
-      .where(isOpen)
-      .execute()
-    return rows.map(({ id }) => id)
-  }
-
-  return { nextOpen, hasMoreOpenThan, openInteractions, interactionsOfNode, openAmong, lockOpen, openIds }
+  return { nextOpen, hasMoreOpenThan, openInteractions, interactionsOfNode, openAmong, lockOpen }
 }
 
 function toOpenReply(row: Pick<ReplyRow, (typeof openColumns)[number]>): OpenReply {

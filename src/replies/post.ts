@@ -25,6 +25,8 @@ export interface NewMessage {
   wantsReply: boolean
   /** Accepts a model that nobody serves; its reply then says so. */
   acceptAnyModel?: boolean
+  /** Runs in the transaction when it holds the interaction, before anything else is done. */
+  before?: (tx: Transaction) => Promise<void>
   /** What else is to be stored with it, in the same transaction. */
   also?: (tx: Transaction, posted: Posted) => Promise<void>
 }
@@ -56,6 +58,7 @@ export function createPost(parts: {
       const taken = await interactions.takePositions(tx, ownerId, interactionId, given.wantsReply ? 2 : 1)
       if (!taken) throw notFound('Interaction')
       const { interaction, firstPosition } = taken
+      await given.before?.(tx)
       if (given.wantsReply) await makeWay(tx, interactionId, given.onBusy ?? interaction.policy.onBusy)
       const message = said(interactionId, firstPosition, given.role, partsOf(given.content), given.metadata)
       await messages.insert(tx, message, estimateTokens(message.content))

@@ -60,6 +60,7 @@ export function createReplies(parts: {
     ...parts,
     store,
     messages: messageStore,
+    jobOf,
     halt: halting.halt,
   })
   const sweeper = createSweeper({ storage, store, jobs, jobOf, now, log })
@@ -126,7 +127,10 @@ export function createReplies(parts: {
     /** Before an interaction is removed: none of its replies may go on. */
     async removingAll(tx: Transaction, interactionId: string) {
       await events.removeOf(tx, { column: 'interaction_id', value: interactionId })
-      abandon(tx, await store.openIds(tx, interactionId))
+      abandon(
+        tx,
+        (await store.lockOpen(tx, interactionId)).map(({ id }) => id),
+      )
     },
 
     /** The interactions in which a node makes an answer, or did when it died. */

@@ -56,7 +56,7 @@ export function replyRoutes(
       const { content, role, model, on_busy: onBusy, stream, wait_ms: waitMs, metadata } = request.body
       const wantsReply = role === 'Human'
       if (stream && !wantsReply) throw streamWithoutReply()
-      const once = await idempotency.once(requestKeyOf(request, ownerId), async (remember) => {
+      const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ check, remember }) => {
         if (stream) streams.mayOpen()
         return replies.post(ownerId, request.params.id, {
           content,
@@ -65,6 +65,7 @@ export function replyRoutes(
           onBusy,
           metadata,
           wantsReply,
+          before: check,
           also: (tx, made) => remember(tx, { message: made.message.id, reply: made.reply?.id ?? null }),
         })
       })
@@ -75,7 +76,9 @@ export function replyRoutes(
       }
       if (stream && posted.reply) {
         const { id } = posted.reply
-        return streams.send(reply, (signal) => begunWith(posted, replies.events(id, 0, signal)), 201)
+        const hasEnded = 'repeated' in once && (await replies.follow(ownerId, id, 0)) === 'ended'
+        const events = (signal: AbortSignal) => replies.events(id, 0, signal, hasEnded)
+        return streams.send(reply, (signal) => begunWith(posted, events(signal)), 201)
       }
       const waited = waitMs > 0 ? await waitFor(posted, ownerId, waitMs, reply.raw) : posted
       return reply
@@ -109,7 +112,7 @@ export function replyRoutes(
     async (request, reply) => {
       const { ownerId } = request.principal
       const { id } = request.params
-      const once = await idempotency.once(requestKeyOf(request, ownerId), (remember) =>
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
         replies.cancel(ownerId, id, (tx) => remember(tx, { message: id })),
       )
       if ('done' in once) return messageView(once.done)
@@ -142,7 +145,9 @@ export function replyRoutes(
       const after = headers['last-event-id'] ?? query.after ?? 0
       const found = await replies.follow(principal.ownerId, params.id, after)
       if (found === 'nothing more') return reply.status(204).send(null)
-      return streams.send(reply, (signal) => toFrames(replies.events(params.id, after, signal)))
+      return streams.send(reply, (signal) =>
+        toFrames(replies.events(params.id, after, signal, found === 'ended')),
+      )
     },
   )
 }

@@ -1,7 +1,7 @@
 import type { ReplyErrorCode } from '../errors.ts'
 import type { MessageStatus, Usage } from '../messages/message.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
-import { createOpenReplyStore, isOpen } from './open-store.ts'
+import { createOpenReplyStore, isOpen, type WaitingReply } from './open-store.ts'
 
 /** A reply that this process has claimed: the attempt it may write with, and what was tried before. */
 export interface ClaimedReply {
@@ -136,14 +136,17 @@ export function createReplyStore(storage: Storage) {
     tx: Transaction,
     id: string,
     now: number,
-  ): Promise<Pick<ClaimedReply, 'log' | 'attempt'> | undefined> {
-    return tx
+  ): Promise<(Pick<ClaimedReply, 'log' | 'attempt'> & WaitingReply) | undefined> {
+    const row = await tx
       .updateTable('replies')
       .set({ status: 'cancelled', completed_at: now, updated_at: now })
       .where('id', '=', id)
       .where(isOpen)
-      .returning(['log', 'attempt'])
+      .returning(['log', 'attempt', 'interaction_id', 'model', 'not_before'])
       .executeTakeFirst()
+    if (!row) return undefined
+    const { interaction_id: interactionId, not_before: notBefore, ...rest } = row
+    return { ...rest, interactionId, notBefore }
   }
 
   /** Gives the reply back to the queue; false where `attempt` is not its writer any more. */

@@ -48,11 +48,12 @@ export function createGroupCommit(writer: SqliteConnection, wal: Pick<Wal, 'sync
 
   async function commitTogether(batch: Waiting[]) {
     const done: Array<{ waiting: Waiting; effects: Effects }> = []
+    const refused: Array<() => void> = []
     try {
       if (broken) throw broken
       writer.run('begin immediate', [])
       for (const waiting of batch) {
-        const effects = await attempt(waiting)
+        const effects = await attempt(waiting, (reason) => refused.push(() => waiting.failed(reason)))
         if (effects) done.push({ waiting, effects })
       }
       writer.run('commit', [])
@@ -66,6 +67,8 @@ export function createGroupCommit(writer: SqliteConnection, wal: Pick<Wal, 'sync
       runEffects(effects.afterCommit)
       waiting.durable()
     }
+    // Not before: what made them fail may be in the same batch, and is there to be read only now.
+    for (const refuse of refused) refuse()
   }
 
   async function bringToDisk(meanwhile: Array<() => void>) {
@@ -87,7 +90,7 @@ export function createGroupCommit(writer: SqliteConnection, wal: Pick<Wal, 'sync
     }
   }
 
-  async function attempt(waiting: Waiting) {
+  async function attempt(waiting: Waiting, fail: (reason: unknown) => void) {
     writer.run('savepoint work', [])
     try {
       const effects = await waiting.work()
@@ -98,7 +101,7 @@ export function createGroupCommit(writer: SqliteConnection, wal: Pick<Wal, 'sync
       if (!writer.isInTransaction) throw reason
       writer.run('rollback to work', [])
       writer.run('release work', [])
-      waiting.failed(reason)
+      fail(reason)
       return undefined
     }
   }

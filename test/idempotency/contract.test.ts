@@ -21,8 +21,8 @@ describe(`keys on ${engine}`, () => {
   afterEach(() => remove())
 
   const use = (key: string) =>
-    keys.once({ ownerId: 'local', key, fingerprint: 'same' }, (also) =>
-      storage.write((tx) => also(tx, { message: `made at ${time}` })),
+    keys.once({ ownerId: 'local', key, fingerprint: 'same' }, ({ remember }) =>
+      storage.write((tx) => remember(tx, { message: `made at ${time}` })),
     )
 
   async function kept(): Promise<string[]> {
@@ -44,9 +44,9 @@ describe(`keys on ${engine}`, () => {
   test('of another owner are other keys', async () => {
     const both = await Promise.all(
       ['one', 'other'].map((ownerId) =>
-        keys.once({ ownerId, key: 'same', fingerprint: ownerId }, (also) =>
+        keys.once({ ownerId, key: 'same', fingerprint: ownerId }, ({ remember }) =>
           storage.write(async (tx) => {
-            await also(tx, { message: ownerId })
+            await remember(tx, { message: ownerId })
             return ownerId
           }),
         ),
@@ -56,9 +56,9 @@ describe(`keys on ${engine}`, () => {
   })
 
   test('what fails is rolled back with its key', async () => {
-    const fails = keys.once({ ownerId: 'local', key: 'fails', fingerprint: 'same' }, (also) =>
+    const fails = keys.once({ ownerId: 'local', key: 'fails', fingerprint: 'same' }, ({ remember }) =>
       storage.write(async (tx) => {
-        await also(tx, { message: 'never' })
+        await remember(tx, { message: 'never' })
         throw new Error('no')
       }),
     )

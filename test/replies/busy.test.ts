@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Json } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { fallsSilentAfter, startUpstream, type Upstream } from '../support/upstream.ts'
+import { until } from '../support/until.ts'
 
 let upstream: Upstream
 let server: TestServer
@@ -116,6 +117,25 @@ test('of twenty posts that reject at the same time, one is answered', async () =
   const statuses = answers.map(({ status }) => status).toSorted((a, b) => a - b)
   expect(statuses).toEqual([201, ...Array.from({ length: 19 }, () => 409)])
   expect(await turnsOf(id)).toHaveLength(2)
+})
+
+test('of many streams that take the place of each other, each comes to its end', async () => {
+  upstream.behaves('each-other', fallsSilentAfter(['Once ']))
+  const id = await server.begin({ on_busy: 'rollback', model: 'openai/each-other' })
+  const path = `/v1/interactions/${id}/messages`
+  const init = (content: string) => ({
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ content, stream: true }),
+  })
+  const streams = Array.from({ length: 12 }, (_, index) => server.events(path, init(`${index}`)))
+  const settled = Promise.all(streams)
+  const { data } = await until('one left', async () => {
+    const { body } = await server.get(path)
+    return body.data[1]?.position === 24 ? body : undefined
+  })
+  await server.post(`/v1/messages/${data[1].id}/cancel`)
+  expect(await settled).toHaveLength(12)
 })
 
 test('what is only stored is stored, however busy it is', async () => {

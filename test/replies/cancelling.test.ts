@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Json, textOf } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { fallsSilentAfter, hangs, startUpstream, type Upstream } from '../support/upstream.ts'
+import { fallsSilentAfter, hangs, refuses, startUpstream, type Upstream } from '../support/upstream.ts'
 
 let upstream: Upstream
 let server: TestServer
@@ -92,6 +92,18 @@ test('a reply that is cancelled while it waits for its turn is never asked for',
   const next = await server.say(id, 'Hello', { model: 'openai/talks' })
   expect(next.reply.status).toBe('completed')
   expect(upstream.requests.filter(({ model }) => model === 'never')).toEqual([])
+})
+
+test('cancelling a reply that its provider put off lets the next one begin at once', async () => {
+  upstream.behaves('put-off', refuses(429, { 'retry-after': '60' }))
+  const id = await server.begin()
+  const first = await ask(id, 'put-off')
+  const next = await ask(id, 'talks')
+  const { events } = await server.open(`/v1/messages/${first.id}/events`)
+  for await (const { type } of events) if (type === 'reply.retrying') break
+  await cancel(first.id)
+  const told = await server.events(`/v1/messages/${next.id}/events`)
+  expect(told.at(-1)?.type).toBe('reply.completed')
 })
 
 test('who waits for a reply gets it as it was cancelled', async () => {

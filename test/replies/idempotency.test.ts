@@ -30,7 +30,7 @@ async function post(id: string, body: object, headers: Record<string, string>) {
 }
 
 async function textsIn(id: string): Promise<string[]> {
-  const { data } = (await server.get(`/v1/interactions/${id}/messages`)).body
+  const { data } = (await server.get(`/v1/interactions/${id}/messages?limit=100`)).body
   return data.filter(({ role }: Json) => role === 'Human').map(({ text }: Json) => text)
 }
 
@@ -57,6 +57,21 @@ describe('the same key and the same body', () => {
       expect({ status, body }).toEqual({ status: 201, body: first?.body })
     expect(answers.filter(({ isReplayed }) => !isReplayed)).toHaveLength(1)
     expect(await textsIn(id)).toEqual(['Hello'])
+  })
+
+  test('sent twice among the posts of others, and where a busy interaction refuses, store one message', async () => {
+    const others = await Promise.all(Array.from({ length: 10 }, () => server.begin()))
+    for (let round = 0; round < 10; round += 1) {
+      const id = await server.begin({ on_busy: 'reject' })
+      const headers = withKey(newKey())
+      const noise = others.map((other) => post(other, { content: 'Noise' }, {}))
+      const copies = Array.from({ length: 4 }, () => post(id, { content: 'Hello' }, headers))
+      const [first, ...rest] = await Promise.all(copies)
+      await Promise.all(noise)
+      expect(first?.status).toBe(201)
+      for (const { status, body } of rest)
+        expect({ status, body }).toEqual({ status: 201, body: first?.body })
+    }
   })
 
   test('with a stream, join the stream that is under way', async () => {
@@ -108,6 +123,14 @@ describe('the same key and the same body', () => {
       body: first.body,
     })
   })
+})
+
+test('the order of fields makes no difference', async () => {
+  const id = await server.begin()
+  const headers = withKey(newKey())
+  const first = await post(id, { content: 'Hello', metadata: { a: '1', b: '2' } }, headers)
+  const second = await post(id.toUpperCase(), { metadata: { b: '2', a: '1' }, content: 'Hello' }, headers)
+  expect(second).toMatchObject({ status: 201, isReplayed: true, body: first.body })
 })
 
 describe('the same key for something else', () => {
@@ -180,6 +203,12 @@ describe('a client of OpenAI, which counts its tries', () => {
       body: first.body,
     })
     expect(await textsIn(id)).toEqual(['Hello'])
+  })
+
+  test('may say the same many times at once', async () => {
+    const id = await server.begin()
+    await Promise.all(Array.from({ length: 20 }, () => post(id, { content: 'Yes' }, tries(0))))
+    expect(await textsIn(id)).toHaveLength(20)
   })
 
   test('may say the same twice', async () => {
