@@ -9,6 +9,7 @@ import { explainQueryFailure } from '../storage/postgres-errors.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import { openBoss, queue } from './boss.ts'
 import { createJobTable } from './job-table.ts'
+import { createAlarm } from './alarm.ts'
 import type { Job, Jobs, Look } from './jobs.ts'
 import { createOrphans } from './orphans.ts'
 
@@ -16,6 +17,8 @@ const beatMs = 4_000
 /** Who missed a notice finds new work at the latest by then. */
 const pollMs = 2_000
 const countMs = 2_000
+/** By which the database's clock may be behind that of this node, as a rule. */
+const clockMs = 10
 const maxFetched = 64
 /** Before a database that was away is asked again. */
 const awayMs = 500
@@ -68,6 +71,7 @@ export async function createPgBossJobs(options: {
   /** The ids of jobs that were enqueued here, and that no fetch has looked for yet. */
   const untaken = new Set<string>()
   let settling: Promise<void> | undefined
+  const alarm = createAlarm(fetchMore, pollMs)
   let waiting = 0
 
   async function enqueue(tx: Transaction, { interactionId, group, notBefore }: Job) {
@@ -91,7 +95,8 @@ export async function createPgBossJobs(options: {
     )
     storage.afterCommit(tx, () => {
       waiting += 1
-      if (!notBefore) untaken.add(id)
+      if (notBefore) alarm.set(notBefore + clockMs)
+      else untaken.add(id)
       fetchMore()
     })
   }
@@ -198,8 +203,7 @@ export async function createPgBossJobs(options: {
   /** What is to be looked at at once has a job already, as a rule: that of its own post. */
   async function isNews(next: Job, last: Job): Promise<boolean> {
     if (next.notBefore || next.group !== last.group) return true
-    const queued = await boss.findJobs(queue, { key: next.interactionId, queued: true, limit: 1 })
-    return queued.length === 0
+    return !(await table.waits(next.interactionId))
   }
 
   /** While one statement is under way, what ends gathers for the next. */
@@ -276,6 +280,7 @@ export async function createPgBossJobs(options: {
     async stop(graceMs) {
       stopped.abort()
       orphans.stop()
+      alarm.stop()
       for (const timer of timers) clearInterval(timer)
       const beating = setInterval(beat, beatMs)
       const grace = setTimeout(() => stopping.abort(new Error('the server is stopping')), graceMs)
