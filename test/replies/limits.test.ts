@@ -142,7 +142,7 @@ describe('an answer', () => {
   })
 
   test('that takes too long in all ends as incomplete, however busy it is', async () => {
-    await start({ REPLY_TIMEOUT_MS: '100' })
+    await start({ REPLY_TIMEOUT_MS: '400' })
     upstream.behaves('any', async (response, { closed }) => {
       let isClosed = false
       void closed.then(() => (isClosed = true))
