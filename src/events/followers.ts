@@ -4,6 +4,7 @@ import { isEnd } from './event.ts'
 /** Events that may wait in memory for one reader; one that falls further behind reads from the log. */
 const maxWaiting = 256
 const pageSize = 500
+const maxGone = 10_000
 
 /** A reply that is followed here. */
 interface Followed {
@@ -31,6 +32,8 @@ type Read = (replyId: string, after: number, limit: number) => Promise<ReplyEven
  */
 export function createFollowers(read: Read) {
   const byReply = new Map<string, Followed>()
+  /** Replies that were removed not long ago: who was told of one by its post may follow it only now. */
+  const gone = new Set<string>()
 
   function followersOf(replyId: string): Iterable<Follower> {
     return byReply.get(replyId)?.followers ?? []
@@ -59,8 +62,10 @@ export function createFollowers(read: Read) {
     }
   }
 
-  /** Ends every reader of a reply that is gone. */
+  /** Ends every reader of a reply that is gone, also one that comes a moment later. */
   function end(replyId: string): void {
+    gone.add(replyId)
+    if (gone.size > maxGone) for (const oldest of gone.values().take(1)) gone.delete(oldest)
     for (const follower of followersOf(replyId)) {
       follower.isOver = true
       follower.wake()
@@ -98,14 +103,20 @@ export function createFollowers(read: Read) {
 
   /**
    * The events behind `after`, in order and without gaps, as they become durable; ends after the last one, or
-   * when `signal` aborts. Reading on asks for more: a reader that is slow holds nobody up.
+   * when `signal` aborts. Of a reply that `hasEnded` nothing is waited for. Reading on asks for more: a reader that is slow
+   * holds nobody up.
    */
-  async function* follow(replyId: string, after: number, signal: AbortSignal): AsyncGenerator<ReplyEvent[]> {
+  async function* follow(
+    replyId: string,
+    after: number,
+    signal: AbortSignal,
+    hasEnded = false,
+  ): AsyncGenerator<ReplyEvent[]> {
     const follower: Follower = {
       waiting: [],
       isBehind: true,
       cursor: after,
-      isOver: false,
+      isOver: hasEnded || gone.has(replyId),
       wake: () => {},
     }
     subscribe(replyId, follower)
@@ -143,7 +154,8 @@ export function createFollowers(read: Read) {
     }
     const events = follower.waiting.filter(({ sequence }) => sequence > cursor)
     follower.waiting = []
-    if (events[0] && events[0].sequence !== cursor + 1) {
+    // Two who wrote in the same moment may be published in any order, and here only the second may be known.
+    if (events.some(({ sequence }, index) => sequence !== cursor + 1 + index)) {
       follower.isBehind = true
       return []
     }

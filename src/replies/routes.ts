@@ -94,7 +94,9 @@ export function replyRoutes(app: FastifyInstance, parts: { replies: Replies; str
       const after = headers['last-event-id'] ?? query.after ?? 0
       const found = await replies.follow(principal.ownerId, params.id, after)
       if (found === 'nothing more') return reply.status(204).send(null)
-      return streams.send(reply, (signal) => toFrames(replies.events(params.id, after, signal)))
+      return streams.send(reply, (signal) =>
+        toFrames(replies.events(params.id, after, signal, found === 'ended')),
+      )
     },
   )
 }

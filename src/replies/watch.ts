@@ -10,15 +10,19 @@ export function createWatch(parts: { messages: Pick<Messages, 'find'>; events: E
   const waiting = new Set<() => void>()
 
   /**
-   * Whether there are, or will be, events of the reply behind `after`. Rejects where it is no reply of the
+   * Whether there will be events of the reply behind `after`, or all that will ever be are there. Rejects where it is no reply of the
    * owner's, and with `events_expired` where they are not kept any more.
    */
-  async function follow(ownerId: string, id: string, after: number): Promise<'more' | 'nothing more'> {
+  async function follow(
+    ownerId: string,
+    id: string,
+    after: number,
+  ): Promise<'live' | 'ended' | 'nothing more'> {
     const { making } = await messages.find(ownerId, id)
     if (!making) throw notFound('This message was not made by a model; its events were')
-    if (isOpen(making.status)) return 'more'
+    if (isOpen(making.status)) return 'live'
     const [next] = await events.read(id, after, 1)
-    if (next) return 'more'
+    if (next) return 'ended'
     const [first] = await events.read(id, 0, 1)
     if (first) return 'nothing more'
     throw new ParleyError(
