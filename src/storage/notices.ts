@@ -74,18 +74,19 @@ export function createNotices(options: { url: string; log: Log }): Notices {
       throw error
     }
     client = next
-    ping = setInterval(() => void check(next), pingMs)
+    ping = setInterval(() => check(next), pingMs)
     for (const effect of onGaps) effect()
   }
 
   /** A connection that is silently gone is found by asking. */
-  async function check(which: Client) {
-    try {
-      await sending
-      await which.query('select 1')
-    } catch {
-      lost(which)
-    }
+  function check(which: Client) {
+    sending = sending.then(async () => {
+      try {
+        await which.query('select 1')
+      } catch {
+        lost(which)
+      }
+    })
   }
 
   function lost(which: Client) {
@@ -126,10 +127,12 @@ export function createNotices(options: { url: string; log: Log }): Notices {
     )
     gathered.clear()
     lastSentAt = performance.now()
+    const by = client
     try {
-      for (const notice of batch) await client?.query('select pg_notify($1, $2)', [channel, notice])
+      for (const notice of batch) await by?.query('select pg_notify($1, $2)', [channel, notice])
     } catch {
       // They are not told: the others look into the rows from time to time, and when a connection is back.
+      if (by) lost(by)
     }
     timer = undefined
     if (gathered.size > 0) schedule()
@@ -140,8 +143,9 @@ export function createNotices(options: { url: string; log: Log }): Notices {
     timer ??= setTimeout(sendSoon, Math.max(0, lastSentAt + gatherMs - performance.now()))
   }
 
+  /** One query at a time: the connection takes no second one. */
   function sendSoon() {
-    sending = send()
+    sending = sending.then(send)
   }
 
   return {
@@ -159,6 +163,7 @@ export function createNotices(options: { url: string; log: Log }): Notices {
     start: connect,
     async stop() {
       clearTimeout(timer)
+      clearInterval(ping)
       await sending
       await send()
       clearTimeout(timer)
