@@ -4,7 +4,6 @@ import { isEnd } from './event.ts'
 /** Events that may wait in memory for one reader; one that falls further behind reads from the log. */
 const maxWaiting = 256
 const pageSize = 500
-const maxGone = 10_000
 
 /** A reply that is followed here. */
 interface Followed {
@@ -30,10 +29,8 @@ type Read = (replyId: string, after: number, limit: number) => Promise<ReplyEven
  * goes live, so that nothing falls between the two; what it holds in memory is bounded, because whatever it
  * misses is in the log.
  */
-export function createFollowers(read: Read) {
+export function createFollowers(read: Read, isThere: (replyId: string) => Promise<boolean>) {
   const byReply = new Map<string, Followed>()
-  /** Replies that were removed not long ago: who was told of one by its post may follow it only now. */
-  const gone = new Set<string>()
 
   function followersOf(replyId: string): Iterable<Follower> {
     return byReply.get(replyId)?.followers ?? []
@@ -62,10 +59,8 @@ export function createFollowers(read: Read) {
     }
   }
 
-  /** Ends every reader of a reply that is gone, also one that comes a moment later. */
+  /** Ends every reader of a reply that is gone. */
   function end(replyId: string): void {
-    gone.add(replyId)
-    if (gone.size > maxGone) for (const oldest of gone.values().take(1)) gone.delete(oldest)
     for (const follower of followersOf(replyId)) {
       follower.isOver = true
       follower.wake()
@@ -116,10 +111,11 @@ export function createFollowers(read: Read) {
       waiting: [],
       isBehind: true,
       cursor: after,
-      isOver: hasEnded || gone.has(replyId),
+      isOver: hasEnded,
       wake: () => {},
     }
     subscribe(replyId, follower)
+    let wasSeen = false
     const onAbort = () => follower.wake()
     signal.addEventListener('abort', onAbort)
     try {
@@ -127,12 +123,19 @@ export function createFollowers(read: Read) {
         const events = await take(replyId, follower, follower.cursor)
         const last = events.at(-1)
         if (last) {
+          wasSeen = true
           learn(replyId, last)
           yield events
           follower.cursor = last.sequence
           if (isEnd(last.type)) return
         } else if (follower.waiting.length === 0 && !follower.isBehind) {
           if (follower.isOver) return
+          if (!wasSeen) {
+            // It may have been removed between its post and this reader, who would wait for ever.
+            wasSeen = await isThere(replyId)
+            if (!wasSeen) return
+            continue
+          }
           await new Promise<void>((resolve) => {
             follower.wake = resolve
             if (signal.aborted || follower.isOver) resolve()
