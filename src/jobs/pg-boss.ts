@@ -1,15 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { CompiledQuery } from 'kysely'
 import type { Job as BossJob, JobAttempt } from 'pg-boss'
 import { isDatabaseAway } from '../errors.ts'
-import { newId } from '../ids.ts'
 import type { Log } from '../log.ts'
 import type { Notices } from '../storage/notices.ts'
 import { explainQueryFailure } from '../storage/postgres-errors.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { createAlarms } from './alarms.ts'
 import { openBoss, queue } from './boss.ts'
 import { createJobTable } from './job-table.ts'
-import { createAlarm } from './alarm.ts'
 import type { Job, Jobs, Look } from './jobs.ts'
 import { createOrphans } from './orphans.ts'
 
@@ -58,7 +56,7 @@ export async function createPgBossJobs(options: {
 
   const table = createJobTable(boss)
   const running = new Set<Running>()
-  const orphans = createOrphans({ boss, giveBack, log })
+  const orphans = createOrphans({ find: table.orphaned, giveBack, log })
   const stopping = new AbortController()
   /** Those that are done with, and those that are to come again. */
   const ended: Array<{ job: BossJob<Data>; comesAgain: boolean }> = []
@@ -71,31 +69,14 @@ export async function createPgBossJobs(options: {
   /** The ids of jobs that were enqueued here, and that no fetch has looked for yet. */
   const untaken = new Set<string>()
   let settling: Promise<void> | undefined
-  const alarm = createAlarm(fetchMore, pollMs)
+  const alarms = createAlarms(fetchMore)
   let waiting = 0
 
-  async function enqueue(tx: Transaction, { interactionId, group, notBefore }: Job) {
-    const db = {
-      executeSql: async (text: string, values: unknown[] = []) => ({
-        rows: (await tx.executeQuery(CompiledQuery.raw(text, values))).rows,
-      }),
-    }
-    // In the order of their making: pg-boss takes the jobs of a group in the order of their ids.
-    const id = newId()
-    await boss.send(
-      queue,
-      { interactionId },
-      {
-        db,
-        id,
-        singletonKey: interactionId,
-        group: { id: group },
-        ...(notBefore && { startAfter: new Date(notBefore) }),
-      },
-    )
+  async function enqueue(tx: Transaction, job: Job) {
+    const id = await table.insert(tx, job)
     storage.afterCommit(tx, () => {
       waiting += 1
-      if (notBefore) alarm.set(notBefore + clockMs)
+      if (job.notBefore) alarms.set(job.notBefore + clockMs)
       else untaken.add(id)
       fetchMore()
     })
@@ -280,7 +261,7 @@ export async function createPgBossJobs(options: {
     async stop(graceMs) {
       stopped.abort()
       orphans.stop()
-      alarm.stop()
+      alarms.stop()
       for (const timer of timers) clearInterval(timer)
       const beating = setInterval(beat, beatMs)
       const grace = setTimeout(() => stopping.abort(new Error('the server is stopping')), graceMs)
