@@ -32,7 +32,9 @@ const postgres = {
   test: {
     ...common,
     name: 'postgres',
-    include: ['test/{crash,events,idempotency,interactions,jobs,messages,original,replies,storage,cluster}/**/*.test.ts'],
+    include: [
+      'test/{crash,events,idempotency,interactions,jobs,messages,original,replies,storage,cluster}/**/*.test.ts',
+    ],
     exclude: ['test/storage/sqlite/**'],
     env: { TEST_ENGINE: 'postgres' },
     globalSetup: ['test/support/postgres-setup.ts'],

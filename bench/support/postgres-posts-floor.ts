@@ -1,7 +1,9 @@
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer } from 'node:http'
 import { Pool, type PoolClient } from 'pg'
 import { PgBoss } from 'pg-boss'
 import { v7 } from 'uuid'
+import { read } from './load.ts'
+import { listenAndTell } from './listen.ts'
 
 /**
  * The floor of posting on PostgreSQL: bare `node:http` and `pg`, and by hand the statements of a post, prepared,
@@ -24,7 +26,7 @@ const insertReply = prepared(
 
 const server = createServer(async (request, response) => {
   const [, , , id = ''] = (request.url ?? '').split('/')
-  const { content } = JSON.parse(await textOf(request)) as { content: string }
+  const { content } = JSON.parse(await read(request)) as { content: string }
   const posted = await post(id, content)
   response.writeHead(201, { 'content-type': 'application/json' })
   response.end(JSON.stringify(posted))
@@ -77,15 +79,4 @@ async function findJobInsert() {
   }
 }
 
-async function textOf(stream: IncomingMessage): Promise<string> {
-  stream.setEncoding('utf8')
-  let text = ''
-  for await (const chunk of stream) text += String(chunk)
-  return text
-}
-
-server.keepAliveTimeout = 75_000
-server.listen(0, '127.0.0.1', () => {
-  const address = server.address()
-  if (typeof address === 'object' && address) process.send?.(address.port)
-})
+listenAndTell(server)

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import { openFloorDatabase } from './floor-database.ts'
+import { listenAndTell } from './listen.ts'
 
 /**
  * The floor of posting: bare `node:http`, and the SQLite work of a post. No validation, no framework, no owner,
@@ -23,9 +24,4 @@ const server = createServer((request, response) => {
     })
   })
 })
-server.keepAliveTimeout = 75_000
-
-server.listen(0, '127.0.0.1', () => {
-  const address = server.address()
-  if (typeof address === 'object' && address) process.send?.(address.port)
-})
+listenAndTell(server)

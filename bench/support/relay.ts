@@ -1,4 +1,5 @@
 import { Agent, createServer, request as open } from 'node:http'
+import { listenAndTell } from './listen.ts'
 
 /** The floor of streaming: takes a request, asks the upstream, and passes its bytes on as they come. */
 const upstream = process.env['UPSTREAM'] ?? ''
@@ -20,8 +21,4 @@ const server = createServer((request, response) => {
   request.pipe(forwarded)
 })
 
-server.keepAliveTimeout = 75_000
-server.listen(0, '127.0.0.1', () => {
-  const address = server.address()
-  if (typeof address === 'object' && address) process.send?.(address.port)
-})
+listenAndTell(server)

@@ -1,5 +1,7 @@
-import { Agent, createServer, type IncomingMessage, request as open } from 'node:http'
+import { Agent, createServer, request as open } from 'node:http'
 import { openFloorDatabase } from './floor-database.ts'
+import { read } from './load.ts'
+import { listenAndTell } from './listen.ts'
 
 /**
  * The floor of a turn: a post as `posts-floor` stores it, a request to the upstream as `relay` makes it, and the
@@ -12,7 +14,7 @@ const agent = new Agent({ keepAlive: true })
 
 const server = createServer(async (request, response) => {
   const [, , , id = ''] = (request.url ?? '').split('/')
-  const { content } = JSON.parse(await textOf(request)) as { content: string }
+  const { content } = JSON.parse(await read(request)) as { content: string }
   db.write(() => {
     const posted = db.post(id, content)
     return () => ask(content, (answer) => settle(posted.reply.id, answer))
@@ -33,21 +35,10 @@ function ask(content: string, onAnswer: (text: string) => void) {
   const body = JSON.stringify({ model, stream: true, messages: [{ role: 'user', content }] })
   const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
   open(upstream, { method: 'POST', agent, headers }, async (response) => {
-    const text = await textOf(response)
+    const text = await read(response)
     const deltas = text.matchAll(/"content":"([^"]*)"/g)
     onAnswer(Array.from(deltas, ([, delta]) => delta).join(''))
   }).end(body)
 }
 
-async function textOf(stream: IncomingMessage): Promise<string> {
-  stream.setEncoding('utf8')
-  let text = ''
-  for await (const chunk of stream) text += String(chunk)
-  return text
-}
-
-server.keepAliveTimeout = 75_000
-server.listen(0, '127.0.0.1', () => {
-  const address = server.address()
-  if (typeof address === 'object' && address) process.send?.(address.port)
-})
+listenAndTell(server)

@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http'
 import { stamp } from './stamps.ts'
+import { listenAndTell } from './listen.ts'
 
 /**
  * The model of every benchmark, in a process of its own. The model's name says what it does:
@@ -48,8 +49,4 @@ function stream(response: ServerResponse, count: number, pauseMs: number, wordOf
   }, pauseMs)
 }
 
-server.keepAliveTimeout = 75_000
-server.listen(0, '127.0.0.1', () => {
-  const address = server.address()
-  if (typeof address === 'object' && address) process.send?.(address.port)
-})
+listenAndTell(server)

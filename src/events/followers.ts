@@ -98,8 +98,8 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
 
   /**
    * The events behind `after`, in order and without gaps, as they become durable; ends after the last one, or
-   * when `signal` aborts. Of a reply that `hasEnded` nothing is waited for. Reading on asks for more: a reader that is slow
-   * holds nobody up.
+   * when `signal` aborts. Of a reply that `hasEnded` nothing is waited for. Reading on asks for more: a reader
+   * that is slow holds nobody up.
    */
   async function* follow(
     replyId: string,

@@ -24,7 +24,7 @@ export function createEventLog(parts: {
   notices?: Notices | undefined
 }) {
   const { storage, store, now } = parts
-  const followers = createFollowers(store.read, async (id) => (await store.lastSequences([id])).has(id))
+  const followers = createFollowers(store.read, store.isThere)
   const hearsay =
     parts.notices &&
     createHearsay({

@@ -48,6 +48,16 @@ export function createEventStore(storage: Storage) {
     return new Map(rows.map(({ id, last }) => [id, last ?? 0]))
   }
 
+  const selectReply = storage.prepare((db, given: { replyId: string }) =>
+    db.selectFrom('replies').select('log').where('id', '=', given.replyId),
+  )
+
+  /** Whether there is such a reply. */
+  async function isThere(replyId: string): Promise<boolean> {
+    const { rows } = await selectReply(storage.db, { replyId })
+    return rows.length > 0
+  }
+
   const selectAfter = storage.prepare((db, given: { replyId: string; after: number; limit: number }) =>
     db
       .selectFrom('replies')
@@ -134,7 +144,18 @@ export function createEventStore(storage: Storage) {
     }
   }
 
-  return { insert, insertFenced, whole, lastSequence, lastSequences, read, endedBefore, remove, removeOf }
+  return {
+    insert,
+    insertFenced,
+    whole,
+    lastSequence,
+    lastSequences,
+    isThere,
+    read,
+    endedBefore,
+    remove,
+    removeOf,
+  }
 }
 
 export type EventStore = ReturnType<typeof createEventStore>

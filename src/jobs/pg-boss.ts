@@ -5,9 +5,9 @@ import type { Log } from '../log.ts'
 import type { Notices } from '../storage/notices.ts'
 import { explainQueryFailure } from '../storage/postgres-errors.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { createAlarms } from './alarms.ts'
 import { openBoss, queue } from './boss.ts'
 import { createJobTable } from './job-table.ts'
-import { createAlarm } from './alarm.ts'
 import type { Job, Jobs, Look } from './jobs.ts'
 import { createOrphans } from './orphans.ts'
 
@@ -56,7 +56,7 @@ export async function createPgBossJobs(options: {
 
   const table = createJobTable(boss)
   const running = new Set<Running>()
-  const orphans = createOrphans({ boss, giveBack, log })
+  const orphans = createOrphans({ find: table.orphaned, giveBack, log })
   const stopping = new AbortController()
   /** Those that are done with, and those that are to come again. */
   const ended: Array<{ job: BossJob<Data>; comesAgain: boolean }> = []
@@ -69,15 +69,14 @@ export async function createPgBossJobs(options: {
   /** The ids of jobs that were enqueued here, and that no fetch has looked for yet. */
   const untaken = new Set<string>()
   let settling: Promise<void> | undefined
-  const alarm = createAlarm(fetchMore, pollMs)
+  const alarms = createAlarms(fetchMore)
   let waiting = 0
 
   async function enqueue(tx: Transaction, job: Job) {
     const id = await table.insert(tx, job)
-    const { notBefore } = job
     storage.afterCommit(tx, () => {
       waiting += 1
-      if (notBefore) alarm.set(notBefore + clockMs)
+      if (job.notBefore) alarms.set(job.notBefore + clockMs)
       else untaken.add(id)
       fetchMore()
     })
@@ -272,7 +271,7 @@ export async function createPgBossJobs(options: {
     async stop(graceMs) {
       stopped.abort()
       orphans.stop()
-      alarm.stop()
+      alarms.stop()
       for (const timer of timers) clearInterval(timer)
       const beating = setInterval(beat, beatMs)
       const grace = setTimeout(() => stopping.abort(new Error('the server is stopping')), graceMs)

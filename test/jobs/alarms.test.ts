@@ -1,0 +1,24 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createAlarms } from '../../src/jobs/alarms.ts'
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+test('what is put off is looked for when it is due, each at its own time, in whatever order it was told', () => {
+  const rang: number[] = []
+  const start = Date.now()
+  const alarms = createAlarms(() => rang.push(Date.now() - start))
+  for (const delayMs of [9_000, 500, 30_000]) alarms.set(start + delayMs)
+  vi.advanceTimersByTime(60_000)
+  expect(rang).toEqual([500, 9_000, 30_000])
+})
+
+test('who has stopped is not called any more', () => {
+  const rang: string[] = []
+  const alarms = createAlarms(() => rang.push('rang'))
+  alarms.set(Date.now() + 100)
+  alarms.stop()
+  alarms.set(Date.now() + 100)
+  vi.advanceTimersByTime(1_000)
+  expect(rang).toEqual([])
+})
