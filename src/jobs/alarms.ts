@@ -10,10 +10,13 @@ export function createAlarms(onDue: () => void) {
     set(time: number) {
       const delayMs = time - Date.now()
       if (isStopped || delayMs > maxTimerMs) return
-      const timer = setTimeout(() => {
-        timers.delete(timer)
-        onDue()
-      }, delayMs)
+      const timer = setTimeout(
+        () => {
+          timers.delete(timer)
+          onDue()
+        },
+        Math.max(0, delayMs),
+      )
       timers.add(timer)
     },
     stop() {

@@ -13,6 +13,15 @@ test('what is put off is looked for when it is due, each at its own time, in wha
   expect(rang).toEqual([500, 9_000, 30_000])
 })
 
+test('what was due before it is told is looked for at once, and nobody is warned of it', () => {
+  const warned = vi.spyOn(process, 'emitWarning')
+  const rang: string[] = []
+  createAlarms(() => rang.push('rang')).set(Date.now() - 137)
+  vi.advanceTimersByTime(1)
+  expect(rang).toEqual(['rang'])
+  expect(warned).not.toHaveBeenCalled()
+})
+
 test('who has stopped is not called any more', () => {
   const rang: string[] = []
   const alarms = createAlarms(() => rang.push('rang'))
