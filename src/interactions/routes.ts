@@ -54,7 +54,11 @@ export function interactionRoutes(
         summary: 'Begin an interaction',
         headers: idempotencyHeaders,
         body: interactionInput,
-        response: { 201: interactionSchema, ...storingProblems('unknown_model', 'idempotency_key_reused') },
+        response: {
+          201: interactionSchema,
+          // Sent again after the interaction was removed.
+          ...storingProblems('not_found', 'unknown_model', 'idempotency_key_reused'),
+        },
       },
     },
     async (request, reply) => {
