@@ -42,6 +42,8 @@ export interface Interaction {
   sampling: Sampling
   policy: Policy
   metadata: Metadata
+  /** The branch that the next message belongs to; 0 is what came first. */
+  currentBranch: number
   createdAt: number
   updatedAt: number
 }

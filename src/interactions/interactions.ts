@@ -62,6 +62,7 @@ export function createInteractions(parts: {
       sampling: changedSampling({}, settings.sampling),
       policy: changedPolicy(usualPolicy, settings.policy),
       metadata: settings.metadata ?? {},
+      currentBranch: 0,
       createdAt: at,
       updatedAt: at,
     }

@@ -25,6 +25,7 @@ const columns = [
   'policy_json',
   'metadata_json',
   'last_position',
+  'current_branch',
   'created_at',
   'updated_at',
 ] as const satisfies Array<keyof InteractionRow>
@@ -150,6 +151,7 @@ function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position'> 
     sampling_json: JSON.stringify(interaction.sampling),
     policy_json: isUsual(interaction.policy) ? null : JSON.stringify(interaction.policy),
     metadata_json: JSON.stringify(interaction.metadata),
+    current_branch: interaction.currentBranch,
     created_at: interaction.createdAt,
     updated_at: interaction.updatedAt,
   }
@@ -167,6 +169,7 @@ function fromRow(row: InteractionRow): Interaction {
     policy:
       row.policy_json === null ? usualPolicy : { ...usualPolicy, ...(JSON.parse(row.policy_json) as Policy) },
     metadata: JSON.parse(row.metadata_json) as Metadata,
+    currentBranch: row.current_branch,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }

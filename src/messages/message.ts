@@ -37,6 +37,8 @@ export interface Message {
   interactionId: string
   /** Its place in the interaction: 1, 2, 3, … in the order of posting. */
   position: number
+  /** The way of the conversation it was said in first; 0 is what came first. */
+  branch: number
   role: Role
   content: ContentPart[]
   metadata: Metadata

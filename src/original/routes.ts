@@ -130,12 +130,13 @@ export async function originalRoutes(
         () => check(messageInput, 'body', request.body),
       )
       const posted = await replies.post(request.principal.ownerId, id, {
-        role: roleFrom2023(role),
-        content,
+        said: [{ role: roleFrom2023(role), content }],
         wantsReply: true,
         acceptAnyModel: true,
       })
-      return messageView(posted.message)
+      const [message] = posted.said
+      if (!message) throw notFound('Message')
+      return messageView(message)
     },
   )
 

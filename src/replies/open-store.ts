@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import type { ReplyRow } from '../storage/schema.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { optionsFromJson, type ReplyOptions } from './options.ts'
 
 /** An open reply that waits for a worker. */
 export type WaitingReply = Pick<OpenReply, 'interactionId' | 'model' | 'notBefore'>
@@ -9,13 +10,25 @@ export interface OpenReply {
   id: string
   interactionId: string
   position: number
+  branch: number
   model: string
+  options: ReplyOptions
   status: 'queued' | 'in_progress'
   crashes: number
   notBefore: number | null
 }
 
-const openColumns = ['id', 'interaction_id', 'position', 'model', 'status', 'crashes', 'not_before'] as const
+const openColumns = [
+  'id',
+  'interaction_id',
+  'position',
+  'branch',
+  'model',
+  'options_json',
+  'status',
+  'crashes',
+  'not_before',
+] as const
 
 /** In literals, as the partial indices have it: a query with parameters could not use them. */
 export const isOpen = sql<boolean>`status in ('queued', 'in_progress')`
@@ -157,7 +170,9 @@ function toOpenReply(row: Pick<ReplyRow, (typeof openColumns)[number]>): OpenRep
     id: row.id,
     interactionId: row.interaction_id,
     position: row.position,
+    branch: row.branch,
     model: row.model,
+    options: optionsFromJson(row.options_json),
     status: row.status === 'in_progress' ? 'in_progress' : 'queued',
     crashes: row.crashes,
     notBefore: row.not_before,

@@ -4,27 +4,34 @@ import { newId } from '../ids.ts'
 import type { Metadata, OnBusy, Role } from '../interactions/interaction.ts'
 import type { Interactions } from '../interactions/interactions.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
-import { type ContentPart, type InputContent, partsOf } from '../messages/content.ts'
+import { type InputContent, partsOf } from '../messages/content.ts'
 import type { Message } from '../messages/message.ts'
 import type { MessageStore } from '../messages/store.ts'
 import { estimateTokens } from '../messages/tokens.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { WaitingReply } from './open-store.ts'
+import { optionsToJson, type ReplyOptions } from './options.ts'
 import type { ReplyStore } from './store.ts'
 
 export interface NewMessage {
   role: Role
   content: InputContent
-  /** Instead of the interaction's own. */
-  model?: string | undefined
   metadata?: Metadata | undefined
-  /** Instead of the interaction's own. */
-  onBusy?: OnBusy | undefined
+}
+
+/** What is said next in an interaction, and how it is to be answered. */
+export interface NewTurn {
+  said: NewMessage[]
   /** Whether a model shall answer. */
   wantsReply: boolean
+  /** Instead of the interaction's own. */
+  model?: string | undefined
   /** Accepts a model that nobody serves; its reply then says so. */
   acceptAnyModel?: boolean
+  options?: ReplyOptions | undefined
+  /** Instead of the interaction's own. */
+  onBusy?: OnBusy | undefined
   /** Runs in the transaction when it holds the interaction, before anything else is done. */
   before?: (tx: Transaction) => Promise<void>
   /** What else is to be stored with it, in the same transaction. */
@@ -32,11 +39,11 @@ export interface NewMessage {
 }
 
 export interface Posted {
-  message: Message
+  said: Message[]
   reply: Message | null
 }
 
-/** Stores a message, and the reply that is to come, in one transaction: both are there, in order, or neither. */
+/** Stores what was said, and the reply that is to come, in one transaction: all is there, in order, or nothing. */
 export function createPost(parts: {
   storage: Storage
   store: ReplyStore
@@ -52,43 +59,51 @@ export function createPost(parts: {
   const { storage, store, interactions, messages, models, jobs, jobOf, makeWay, maxQueuedReplies, now } =
     parts
 
-  return function post(ownerId: string, interactionId: string, given: NewMessage): Promise<Posted> {
-    if (given.wantsReply && jobs.waiting >= maxQueuedReplies) throw busy()
-    return storage.write(async (tx) => {
-      const taken = await interactions.takePositions(tx, ownerId, interactionId, given.wantsReply ? 2 : 1)
-      if (!taken) throw notFound('Interaction')
-      const { interaction, firstPosition } = taken
-      await given.before?.(tx)
-      if (given.wantsReply) await makeWay(tx, interactionId, given.onBusy ?? interaction.policy.onBusy)
-      const message = said(interactionId, firstPosition, given.role, partsOf(given.content), given.metadata)
-      await messages.insert(tx, message, estimateTokens(message.content))
-      const done = async (reply: Message | null) => {
-        await given.also?.(tx, { message, reply })
-        return { message, reply }
-      }
-      if (!given.wantsReply) return done(null)
-      // Its jobs are one job, however many replies wait: they are counted themselves.
-      const place = { interactionId, position: firstPosition + 1 }
-      if (await store.hasMoreOpenThan(tx, maxQueuedReplies, place)) throw busy()
-      const model = resolve(given.model ?? interaction.model, given.acceptAnyModel ?? false)
-      return done(await queueReply(tx, interactionId, firstPosition + 1, model))
-    })
+  function post(ownerId: string, interactionId: string, turn: NewTurn): Promise<Posted> {
+    mayPost(turn)
+    return storage.write((tx) => postIn(tx, ownerId, interactionId, turn))
   }
 
-  function said(
+  /** Refuses, before anything is read, what there is no room for. */
+  function mayPost({ wantsReply }: Pick<NewTurn, 'wantsReply'>): void {
+    if (wantsReply && jobs.waiting >= maxQueuedReplies) throw busy()
+  }
+
+  /** As part of a transaction; the caller has asked whether it may. */
+  async function postIn(
+    tx: Transaction,
+    ownerId: string,
     interactionId: string,
-    position: number,
-    role: Role,
-    content: ContentPart[],
-    metadata: Metadata = {},
-  ): Message {
+    turn: NewTurn,
+  ): Promise<Posted> {
+    const count = turn.said.length + (turn.wantsReply ? 1 : 0)
+    const taken = await interactions.takePositions(tx, ownerId, interactionId, count)
+    if (!taken) throw notFound('Interaction')
+    const { interaction, firstPosition } = taken
+    await turn.before?.(tx)
+    if (turn.wantsReply) await makeWay(tx, interactionId, turn.onBusy ?? interaction.policy.onBusy)
+    const place = { interactionId, branch: interaction.currentBranch }
+    const said = turn.said.map((message, index) =>
+      messageAt({ ...place, position: firstPosition + index }, message),
+    )
+    // In the order of their positions, and SQLite takes one at a time anyway.
+    for (const message of said) await messages.insert(tx, message, estimateTokens(message.content))
+    const position = firstPosition + said.length
+    const reply = turn.wantsReply
+      ? await queueReply(tx, { ...place, position }, turn, turn.model ?? interaction.model)
+      : null
+    const posted = { said, reply }
+    await turn.also?.(tx, posted)
+    return posted
+  }
+
+  function messageAt(place: Place, { role, content, metadata = {} }: NewMessage): Message {
     const at = now()
     return {
       id: newId(),
-      interactionId,
-      position,
+      ...place,
       role,
-      content,
+      content: partsOf(content),
       metadata,
       createdAt: at,
       updatedAt: at,
@@ -96,12 +111,16 @@ export function createPost(parts: {
     }
   }
 
-  async function queueReply(tx: Transaction, interactionId: string, position: number, model: string) {
-    const reply = said(interactionId, position, 'AI', [])
+  async function queueReply(tx: Transaction, place: Place, turn: NewTurn, modelName: string) {
+    // Its jobs are one job, however many replies wait: they are counted themselves.
+    if (await store.hasMoreOpenThan(tx, maxQueuedReplies, place)) throw busy()
+    const model = resolve(modelName, turn.acceptAnyModel ?? false)
+    const reply = { ...messageAt(place, { role: 'AI', content: [] }), making: queued(model) }
     await messages.insert(tx, reply, 0)
-    await store.insert(tx, { id: reply.id, interactionId, position, model, now: reply.createdAt })
-    await jobs.enqueue(tx, jobOf({ interactionId, model, notBefore: null }))
-    return { ...reply, making: queued(model) }
+    const options = optionsToJson(turn.options)
+    await store.insert(tx, { id: reply.id, ...place, model, options, now: reply.createdAt })
+    await jobs.enqueue(tx, jobOf({ interactionId: place.interactionId, model, notBefore: null }))
+    return reply
   }
 
   function resolve(model: string, acceptAny: boolean): string {
@@ -112,7 +131,12 @@ export function createPost(parts: {
       throw error
     }
   }
+
+  return { post, mayPost, postIn }
 }
+
+/** Where a message stands. */
+type Place = Pick<Message, 'interactionId' | 'branch' | 'position'>
 
 /** A reply as it was when it was asked for. */
 export function asPosted(reply: Message): Message {

@@ -5,16 +5,24 @@ import type { LoadHistory } from '../messages/load-history.ts'
 import { estimateTextTokens } from '../messages/tokens.ts'
 import type { Models, ResolvedModel } from '../providers/registry.ts'
 import { modelCall } from './prompt.ts'
+import type { ReplyOptions } from './options.ts'
 import type { OpenReply } from './open-store.ts'
 
 /** Kept free for the answer where the interaction sets no limit of its own. */
 const usualAnswerTokens = 4_096
 
+type Settings = Pick<Interaction, 'prompt' | 'sampling'>
+
 export type Prepare = (reply: OpenReply, model: ResolvedModel) => Promise<LanguageModelV4CallOptions>
+
+/** Those of the interaction, but for what was asked of this reply. */
+function settingsFor(usual: Settings, { prompt = usual.prompt, sampling = {} }: ReplyOptions): Settings {
+  return { prompt, sampling: { ...usual.sampling, ...sampling } }
+}
 
 /** Makes what a model is asked: the settings as they are now, and the history that fits its window. */
 export function createPrepare(parts: {
-  findSettings: (interactionId: string) => Promise<Pick<Interaction, 'prompt' | 'sampling'> | undefined>
+  findSettings: (interactionId: string) => Promise<Settings | undefined>
   loadHistory: LoadHistory
   models: Pick<Models, 'contextWindowTokens'>
   /** Of models that tell none. */
@@ -22,7 +30,8 @@ export function createPrepare(parts: {
 }): Prepare {
   const { findSettings, loadHistory, models, contextWindowTokens } = parts
   return async (reply, { name }) => {
-    const settings = (await findSettings(reply.interactionId)) ?? { prompt: null, sampling: {} }
+    const usual = (await findSettings(reply.interactionId)) ?? { prompt: null, sampling: {} }
+    const settings = settingsFor(usual, reply.options)
     const budget = historyBudget({
       windowTokens: models.contextWindowTokens(name) ?? contextWindowTokens,
       answerTokens: settings.sampling.max_output_tokens ?? usualAnswerTokens,

@@ -65,7 +65,7 @@ export function createReplies(parts: {
   })
   const sweeper = createSweeper({ storage, store, jobs, jobOf, now, log })
   const { endWaiting, ...watch } = createWatch({ messages, events })
-  const post = createPost({
+  const posting = createPost({
     storage,
     store,
     interactions,
@@ -107,7 +107,7 @@ export function createReplies(parts: {
   }
 
   return {
-    post,
+    ...posting,
     cancel,
     find: messages.find,
 
@@ -115,7 +115,7 @@ export function createReplies(parts: {
     async posted(ownerId: string, made: { [name: string]: string | null }): Promise<Posted> {
       const { message = null, reply = null } = made
       return {
-        message: await messages.find(ownerId, message ?? ''),
+        said: message === null ? [] : [await messages.find(ownerId, message)],
         reply: reply === null ? null : asPosted(await messages.find(ownerId, reply)),
       }
     },

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { notFound } from '../errors.ts'
 import { problemAnswers, storingProblems, uuidParams } from '../http/answers.ts'
 import type { Streams } from '../http/streams.ts'
 import { invalid } from '../http/validation.ts'
@@ -59,14 +60,13 @@ export function replyRoutes(
       const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ check, remember }) => {
         if (stream) streams.mayOpen()
         return replies.post(ownerId, request.params.id, {
-          content,
-          role,
+          said: [{ role, content, metadata }],
+          wantsReply,
           model,
           onBusy,
-          metadata,
-          wantsReply,
           before: check,
-          also: (tx, made) => remember(tx, { message: made.message.id, reply: made.reply?.id ?? null }),
+          also: (tx, made) =>
+            remember(tx, { message: made.said[0]?.id ?? null, reply: made.reply?.id ?? null }),
         })
       })
       const posted = 'done' in once ? once.done : await replies.posted(ownerId, once.repeated)
@@ -81,10 +81,8 @@ export function replyRoutes(
         return streams.send(reply, (signal) => begunWith(posted, events(signal)), 201)
       }
       const waited = waitMs > 0 ? await waitFor(posted, ownerId, waitMs, reply.raw) : posted
-      return reply
-        .status(201)
-        .header('location', `/v1/messages/${waited.message.id}`)
-        .send(postedView(waited))
+      const view = postedView(waited)
+      return reply.status(201).header('location', `/v1/messages/${view.message.id}`).send(view)
     },
   )
 
@@ -163,6 +161,7 @@ async function* begunWith(posted: Posted, events: ReturnType<Replies['events']>)
   yield* toFrames(events)
 }
 
-function postedView({ message, reply }: Posted): z.infer<typeof postedSchema> {
+function postedView({ said: [message], reply }: Posted): z.infer<typeof postedSchema> {
+  if (!message) throw notFound('Message')
   return { message: messageView(message), reply: reply && messageView(reply) }
 }

@@ -1,6 +1,7 @@
 import type { ReplyErrorCode } from '../errors.ts'
 import type { MessageStatus, Usage } from '../messages/message.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { optionsFromJson, type ReplyOptions } from './options.ts'
 import { createOpenReplyStore, isOpen, type WaitingReply } from './open-store.ts'
 
 /** A reply that this process has claimed: the attempt it may write with, and what was tried before. */
@@ -10,6 +11,7 @@ export interface ClaimedReply {
   interactionId: string
   position: number
   model: string
+  options: ReplyOptions
   attempt: number
   crashes: number
   failures: number
@@ -26,13 +28,26 @@ export interface Ending {
 /** The SQL of replies: only here does a reply change its state. */
 export function createReplyStore(storage: Storage) {
   const insertOne = storage.prepare(
-    (db, given: { id: string; interactionId: string; position: number; model: string; now: number }) =>
+    (
+      db,
+      given: {
+        id: string
+        interactionId: string
+        position: number
+        branch: number
+        model: string
+        options: string | null
+        now: number
+      },
+    ) =>
       db.insertInto('replies').values({
         id: given.id,
         interaction_id: given.interactionId,
         position: given.position,
+        branch: given.branch,
         status: 'queued',
         model: given.model,
+        options_json: given.options,
         attempt: 0,
         crashes: 0,
         failures: 0,
@@ -63,6 +78,7 @@ export function createReplyStore(storage: Storage) {
         'interaction_id',
         'position',
         'model',
+        'options_json',
         'attempt',
         'crashes',
         'failures',
@@ -80,8 +96,8 @@ export function createReplyStore(storage: Storage) {
     const { rows } = await raiseAttempt(tx, { id, node, now })
     const [row] = rows
     if (!row) return undefined
-    const { interaction_id, ...rest } = row
-    return { ...rest, interactionId: interaction_id }
+    const { interaction_id: interactionId, options_json: options, ...rest } = row
+    return { ...rest, interactionId, options: optionsFromJson(options) }
   }
 
   const updateSettled = storage.prepare(

@@ -6,6 +6,7 @@ import type { Generated } from 'kysely'
  */
 export interface Schema {
   interactions: InteractionRow
+  branches: BranchRow
   messages: MessageRow
   replies: ReplyRow
   events: EventRow
@@ -31,8 +32,30 @@ export interface InteractionRow {
   metadata_json: string
   /** The position that was given last; the next message gets this plus one. */
   last_position: number
+  /** The branch that the next message belongs to. */
+  current_branch: number
   created_at: number
   updated_at: number
+}
+
+/**
+ * Another way that a conversation went. What came first is branch 0, which has no row. Rows of one interaction are
+ * written by who holds it.
+ */
+export interface BranchRow {
+  id: string
+  interaction_id: string
+  /** 1, 2, 3, … in the order of their making. */
+  number: number
+  /** The last position that it shares with the branch it left; 0 where it shares none. */
+  fork_position: number
+  /** Of its first own message. */
+  first_position: number
+  /** Of the message behind the fork that was there first. */
+  instead_of: number
+  /** What it shares, oldest first: pairs of a branch and the last position that belongs to it. */
+  path_json: string
+  created_at: number
 }
 
 /** What was said. For an answer in the making, the content is written when its reply is settled. */
@@ -45,6 +68,7 @@ export interface MessageRow {
   metadata_json: string
   /** Estimated tokens of the content, so that fitting the history to a window reads no texts. */
   tokens: number
+  branch: number
   created_at: number
   updated_at: number
 }
@@ -73,6 +97,10 @@ export interface ReplyRow {
   finish_reason: string | null
   usage_json: string | null
   error_json: string | null
+  /** Of its message. */
+  branch: number
+  /** What its post asked for beyond the settings of the interaction. */
+  options_json: string | null
   created_at: number
   started_at: number | null
   completed_at: number | null

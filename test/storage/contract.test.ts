@@ -85,7 +85,7 @@ describe(`storage on ${engine}`, () => {
       content_json: '[]',
       metadata_json: '{}',
     }
-    const times = { tokens: 0, created_at: 1, updated_at: 1 }
+    const times = { tokens: 0, branch: 0, created_at: 1, updated_at: 1 }
     await expect(
       storage.write((tx) =>
         tx

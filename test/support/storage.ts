@@ -39,6 +39,7 @@ export function interactionRow(id = newId()) {
     sampling_json: '{}',
     metadata_json: '{}',
     last_position: 0,
+    current_branch: 0,
     created_at: 1,
     updated_at: 1,
   }
@@ -48,7 +49,7 @@ export function interactionRow(id = newId()) {
 export function insertReply(storage: Storage, id: string): Promise<number> {
   return storage.write(async (tx) => {
     const interaction = interactionRow()
-    const times = { created_at: 1, updated_at: 1 }
+    const times = { branch: 0, created_at: 1, updated_at: 1 }
     await tx.insertInto('interactions').values(interaction).execute()
     const message = { id, interaction_id: interaction.id, position: 1, ...times }
     const empty = { role: 'AI', content_json: '[]', metadata_json: '{}', tokens: 0 }
