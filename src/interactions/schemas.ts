@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isoTime } from '../clock.ts'
 import { pageQuery, pageSchema } from '../http/pagination.ts'
 import { plainText } from '../text.ts'
-import { type Interaction, onBusyPolicies, roles } from './interaction.ts'
+import { type Interaction, onBusyPolicies, onCrashPolicies, roles } from './interaction.ts'
 
 export const roleSchema = z.enum(roles).meta({ id: 'Role', description: 'Who speaks.' })
 
@@ -33,6 +33,25 @@ export const onBusySchema = z.enum(onBusyPolicies).meta({
     '409; `interrupt` cancels it, and what was said of it stays; `rollback` removes it and its question.',
 })
 
+export const onCrashSchema = z.enum(onCrashPolicies).meta({
+  id: 'OnCrash',
+  description:
+    'What becomes of an answer when the server is killed in the middle of it: `retry` makes it anew; `continue` gives ' +
+    'the model what it said so far, and goes on from there (where its provider cannot do that, or nothing was said, ' +
+    'it is `retry`); `fail` ends it with `crashed`, `incomplete` with what was said or `failed` where that is nothing.',
+})
+
+/** Crashes are not the doing of a provider: its failures have limits of their own. */
+export const maxAttemptsSchema = z
+  .int()
+  .min(1)
+  .max(20)
+  .meta({
+    description:
+      'How many attempts at an answer the server may be killed in; then it ends with `crashed`. Tries that the provider ' +
+      'failed are not counted here. Unset: `MAX_CRASHES` of the server.',
+  })
+
 const settings = {
   title: plainText({ max: 512 }).nullish(),
   role: roleSchema.optional(),
@@ -48,6 +67,8 @@ const settings = {
   frequency_penalty: sampling.frequency_penalty.nullish(),
   model: modelName.optional(),
   on_busy: onBusySchema.optional(),
+  on_crash: onCrashSchema.optional(),
+  max_attempts: maxAttemptsSchema.nullish(),
   metadata: metadataSchema.optional(),
 }
 
@@ -75,6 +96,8 @@ export const interactionSchema = z
     presence_penalty: z.number().nullable(),
     frequency_penalty: z.number().nullable(),
     on_busy: onBusySchema,
+    on_crash: onCrashSchema,
+    max_attempts: maxAttemptsSchema.nullable(),
     metadata: z.record(z.string(), z.string()),
   })
   .meta({ id: 'Interaction', description: 'A conversation and its settings.' })
@@ -90,8 +113,19 @@ export const interactionPage = pageSchema(interactionSchema)
 
 /** Splits a body into what an interaction is and how its model answers. */
 export function settingsOf(body: z.infer<typeof interactionChange>) {
-  const { title, role, prompt, model, on_busy: onBusy, metadata, ...changedSampling } = body
-  return { title, role, prompt, model, policy: { onBusy }, metadata, sampling: changedSampling }
+  const {
+    title,
+    role,
+    prompt,
+    model,
+    on_busy: onBusy,
+    on_crash: onCrash,
+    max_attempts: maxAttempts,
+    metadata,
+    ...changedSampling
+  } = body
+  const policy = { onBusy, onCrash, maxAttempts }
+  return { title, role, prompt, model, policy, metadata, sampling: changedSampling }
 }
 
 /** An interaction as the API shows it. */
@@ -114,6 +148,8 @@ export function interactionView(interaction: Interaction): z.infer<typeof intera
     presence_penalty: interaction.sampling.presence_penalty ?? null,
     frequency_penalty: interaction.sampling.frequency_penalty ?? null,
     on_busy: interaction.policy.onBusy,
+    on_crash: interaction.policy.onCrash,
+    max_attempts: interaction.policy.maxAttempts,
     metadata,
   }
 }

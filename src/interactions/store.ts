@@ -167,7 +167,9 @@ function fromRow(row: InteractionRow): Interaction {
     prompt: row.prompt,
     sampling: JSON.parse(row.sampling_json) as Sampling,
     policy:
-      row.policy_json === null ? usualPolicy : { ...usualPolicy, ...(JSON.parse(row.policy_json) as Policy) },
+      row.policy_json === null
+        ? usualPolicy
+        : { ...usualPolicy, ...(JSON.parse(row.policy_json) as Partial<Policy>) },
     metadata: JSON.parse(row.metadata_json) as Metadata,
     currentBranch: row.current_branch,
     createdAt: row.created_at,
@@ -175,6 +177,10 @@ function fromRow(row: InteractionRow): Interaction {
   }
 }
 
-function isUsual({ onBusy }: Policy): boolean {
-  return onBusy === usualPolicy.onBusy
+function isUsual({ onBusy, onCrash, maxAttempts }: Policy): boolean {
+  return (
+    onBusy === usualPolicy.onBusy &&
+    onCrash === usualPolicy.onCrash &&
+    maxAttempts === usualPolicy.maxAttempts
+  )
 }

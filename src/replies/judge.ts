@@ -12,14 +12,15 @@ export type Verdict =
   | { kind: 'retry'; decision: Decision & { retry: true }; failure: ProviderFailure }
 
 /**
- * What becomes of a reply after an attempt at it. Once a token was seen nothing is tried again: what was said
+ * What becomes of a reply after an attempt at it. Once a token of it was seen nothing is tried again: what was said
  * stays, as incomplete.
  */
 export function judge(answer: Answer, tries: Tries, limits: RetryLimits, random: number): Verdict {
   const failure = failureOf(answer)
   if (!failure) return { kind: 'end', ending: endingOf(answer), failure: undefined }
   const wasSeen = answer.content.length > 0
-  const decision = wasSeen ? ({ retry: false } as const) : decideRetry(failure, tries, limits, random)
+  const mayRetry = !wasSeen || answer.isOld
+  const decision = mayRetry ? decideRetry(failure, tries, limits, random) : ({ retry: false } as const)
   if (decision.retry) return { kind: 'retry', decision, failure }
   const ending = endWith(wasSeen ? 'incomplete' : 'failed', failure.code, usageOf(answer.finish?.usage))
   return { kind: 'end', ending, failure }

@@ -14,6 +14,7 @@ export interface OpenReply {
   model: string
   options: ReplyOptions
   status: 'queued' | 'in_progress'
+  attempt: number
   crashes: number
   notBefore: number | null
 }
@@ -26,6 +27,7 @@ const openColumns = [
   'model',
   'options_json',
   'status',
+  'attempt',
   'crashes',
   'not_before',
 ] as const
@@ -174,6 +176,7 @@ function toOpenReply(row: Pick<ReplyRow, (typeof openColumns)[number]>): OpenRep
     model: row.model,
     options: optionsFromJson(row.options_json),
     status: row.status === 'in_progress' ? 'in_progress' : 'queued',
+    attempt: row.attempt,
     crashes: row.crashes,
     notBefore: row.not_before,
   }

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { notFound, ParleyError } from '../errors.ts'
 import { newId } from '../ids.ts'
-import type { Metadata, OnBusy, Role } from '../interactions/interaction.ts'
+import type { Interaction, Metadata, OnBusy, Role } from '../interactions/interaction.ts'
 import type { Interactions } from '../interactions/interactions.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
 import { type InputContent, partsOf } from '../messages/content.ts'
@@ -11,7 +11,7 @@ import { estimateTokens } from '../messages/tokens.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { WaitingReply } from './open-store.ts'
-import { optionsToJson, type ReplyOptions } from './options.ts'
+import { optionsToJson, type ReplyOptions, withPolicy } from './options.ts'
 import type { ReplyStore } from './store.ts'
 
 export interface NewMessage {
@@ -66,7 +66,7 @@ export function createPost(parts: {
 
   /** Refuses, before anything is read, what there is no room for. */
   function mayPost({ wantsReply }: Pick<NewTurn, 'wantsReply'>): void {
-    if (wantsReply && jobs.waiting >= maxQueuedReplies) throw busy()
+    if (wantsReply && jobs.waiting >= maxQueuedReplies) throw tooManyWait()
   }
 
   /** As part of a transaction; the caller has asked whether it may. */
@@ -89,9 +89,7 @@ export function createPost(parts: {
     // In the order of their positions, and SQLite takes one at a time anyway.
     for (const message of said) await messages.insert(tx, message, estimateTokens(message.content))
     const position = firstPosition + said.length
-    const reply = turn.wantsReply
-      ? await queueReply(tx, { ...place, position }, turn, turn.model ?? interaction.model)
-      : null
+    const reply = turn.wantsReply ? await queueReply(tx, { ...place, position }, turn, interaction) : null
     const posted = { said, reply }
     await turn.also?.(tx, posted)
     return posted
@@ -111,13 +109,13 @@ export function createPost(parts: {
     }
   }
 
-  async function queueReply(tx: Transaction, place: Place, turn: NewTurn, modelName: string) {
+  async function queueReply(tx: Transaction, place: Place, turn: NewTurn, usual: Interaction) {
     // Its jobs are one job, however many replies wait: they are counted themselves.
-    if (await store.hasMoreOpenThan(tx, maxQueuedReplies, place)) throw busy()
-    const model = resolve(modelName, turn.acceptAnyModel ?? false)
+    if (await store.hasMoreOpenThan(tx, maxQueuedReplies, place)) throw tooManyWait()
+    const model = resolve(turn.model ?? usual.model, turn.acceptAnyModel ?? false)
     const reply = { ...messageAt(place, { role: 'AI', content: [] }), making: queued(model) }
     await messages.insert(tx, reply, 0)
-    const options = optionsToJson(turn.options)
+    const options = optionsToJson(withPolicy(turn.options, usual.policy))
     await store.insert(tx, { id: reply.id, ...place, model, options, now: reply.createdAt })
     await jobs.enqueue(tx, jobOf({ interactionId: place.interactionId, model, notBefore: null }))
     return reply
@@ -161,7 +159,8 @@ function queued(model: string): NonNullable<Message['making']> {
   }
 }
 
-function busy(): ParleyError {
+/** There is no room for another answer. */
+export function tooManyWait(): ParleyError {
   return new ParleyError(
     'server_busy',
     'Too many answers are waiting; nothing was stored. Try again later.',

@@ -1,8 +1,9 @@
 import type { LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { Interaction } from '../interactions/interaction.ts'
+import type { ContentPart } from '../messages/content.ts'
 import { historyBudget } from '../messages/history.ts'
 import type { LoadHistory } from '../messages/load-history.ts'
-import { estimateTextTokens } from '../messages/tokens.ts'
+import { estimateTextTokens, estimateTokens } from '../messages/tokens.ts'
 import type { Models, ResolvedModel } from '../providers/registry.ts'
 import { modelCall } from './prompt.ts'
 import type { ReplyOptions } from './options.ts'
@@ -13,7 +14,12 @@ const usualAnswerTokens = 4_096
 
 type Settings = Pick<Interaction, 'prompt' | 'sampling'>
 
-export type Prepare = (reply: OpenReply, model: ResolvedModel) => Promise<LanguageModelV4CallOptions>
+/** `said` is what the model shall go on with: it takes room, too. */
+export type Prepare = (
+  reply: OpenReply,
+  model: ResolvedModel,
+  said: ContentPart[],
+) => Promise<LanguageModelV4CallOptions>
 
 /** Those of the interaction, but for what was asked of this reply. */
 function settingsFor(usual: Settings, { prompt = usual.prompt, sampling = {} }: ReplyOptions): Settings {
@@ -29,13 +35,15 @@ export function createPrepare(parts: {
   contextWindowTokens: number
 }): Prepare {
   const { findSettings, loadHistory, models, contextWindowTokens } = parts
-  return async (reply, { name }) => {
+  return async (reply, { name }, said) => {
     const usual = (await findSettings(reply.interactionId)) ?? { prompt: null, sampling: {} }
     const settings = settingsFor(usual, reply.options)
     const budget = historyBudget({
       windowTokens: models.contextWindowTokens(name) ?? contextWindowTokens,
       answerTokens: settings.sampling.max_output_tokens ?? usualAnswerTokens,
-      promptTokens: settings.prompt === null ? 0 : estimateTextTokens(settings.prompt),
+      promptTokens:
+        (settings.prompt === null ? 0 : estimateTextTokens(settings.prompt)) +
+        (said.length === 0 ? 0 : estimateTokens(said)),
     })
     return modelCall(settings, await loadHistory(reply.interactionId, reply.position, budget))
   }

@@ -55,6 +55,7 @@ export function replyRoutes(
     async (request, reply) => {
       const { ownerId } = request.principal
       const { content, role, model, on_busy: onBusy, stream, wait_ms: waitMs, metadata } = request.body
+      const { on_crash: onCrash, max_attempts: maxAttempts } = request.body
       const wantsReply = role === 'Human'
       if (stream && !wantsReply) throw streamWithoutReply()
       const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ check, remember }) => {
@@ -64,6 +65,7 @@ export function replyRoutes(
           wantsReply,
           model,
           onBusy,
+          options: { onCrash, maxAttempts },
           before: check,
           also: (tx, made) =>
             remember(tx, { message: made.said[0]?.id ?? null, reply: made.reply?.id ?? null }),

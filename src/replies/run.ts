@@ -4,6 +4,7 @@ import type { NewEvent } from '../events/event.ts'
 import { LostClaim } from '../events/writer.ts'
 import type { Job } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
+import type { ContentPart } from '../messages/content.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { Models } from '../providers/registry.ts'
 import { type Answer, type AskLimits, askModel } from './ask.ts'
@@ -12,6 +13,7 @@ import type { Conclude } from './conclude.ts'
 import type { Prepare } from './prepare.ts'
 import type { OpenReply, WaitingReply } from './open-store.ts'
 import type { ReplyStore } from './store.ts'
+import { beginningOf } from './take-over.ts'
 
 export interface RunLimits extends AskLimits {
   maxCrashes: number
@@ -50,9 +52,12 @@ export function createRunner(parts: {
     running.set(reply.id, abort)
     if (stopping.aborted) stop()
     else stopping.addEventListener('abort', stop)
-    const claim = claimReply(reply, (reason) => abort.abort(reason))
+    const { isGivenUp, keeps } = beginningOf(reply, canContinue(reply.model), limits.maxCrashes)
+    const claim = claimReply(reply, keeps, (reason) => abort.abort(reason))
     try {
-      const answer = await ask(reply, abort, claim.record)
+      // Claimed first where something may stay: until then others could add to it.
+      const said = keeps ? (await claim.made()).said : []
+      const answer = isGivenUp ? giveUp(reply, said) : await ask(reply, said, abort, claim.record)
       // Not the end of the reply: whoever looks next can read what it is asked.
       if (isDatabaseAway(answer.failure)) throw answer.failure
       await conclude(await claim.made(), answer)
@@ -65,24 +70,35 @@ export function createRunner(parts: {
     }
   }
 
+  function canContinue(model: string): boolean {
+    try {
+      return models.resolve(model).provider.canContinue ?? false
+    } catch {
+      // Nobody serves it any more: the attempt will say so.
+      return false
+    }
+  }
+
+  /** Whoever had it before ended without a word; if that was its doing, it must not happen for ever. */
+  function giveUp({ crashes }: OpenReply, said: ContentPart[]): Answer {
+    const failure = new ProviderFailure('crashed', `attempts that ended with their process: ${crashes + 1}`)
+    return { content: said, finish: undefined, failure }
+  }
+
   async function ask(
     reply: OpenReply,
+    said: ContentPart[],
     abort: AbortController,
     record: (event: NewEvent) => Promise<void> | undefined,
   ): Promise<Answer> {
     try {
-      // Whoever had it before ended without a word; if that was its doing, it must not happen for ever.
-      // That attempt is not among its crashes yet.
-      if (reply.status === 'in_progress' && reply.crashes + 1 >= limits.maxCrashes) {
-        throw new ProviderFailure('crashed', `${reply.crashes + 1} attempts ended with their process`)
-      }
       const resolved = models.resolve(reply.model)
-      const call = await prepare(reply, resolved)
+      const call = await prepare(reply, resolved, said)
       const model = await models.load(resolved)
       const { firstTokenTimeoutMs = limits.firstTokenTimeoutMs } = resolved.provider
-      return await askModel({ model, call, limits: { ...limits, firstTokenTimeoutMs }, abort, record })
+      return await askModel({ model, call, said, limits: { ...limits, firstTokenTimeoutMs }, abort, record })
     } catch (failure) {
-      return { content: [], finish: undefined, failure }
+      return { content: said, isOld: true, finish: undefined, failure }
     }
   }
 

@@ -8,16 +8,18 @@ export function addPiece(content: ContentPart[], type: ContentPart['type'], text
   else content.push({ type, text })
 }
 
-/** What a reader of `events`, a log from its beginning, has been told: what the last attempt said. */
+/** What a reader of `events`, a log from its beginning, has been told: and keeps: what the last attempts said. */
 export function saidIn(events: Array<Pick<ReplyEvent, 'type' | 'data'>>): ContentPart[] {
   let content: ContentPart[] = []
   for (const { type, data } of events) {
     const kind = pieces[type]
     if (kind) addPiece(content, kind, (JSON.parse(data) as { text: string }).text)
-    else if (type === 'reply.started' || type === 'reply.restarted') content = []
+    else if (voids.has(type)) content = []
   }
   return content
 }
+
+const voids = new Set<EventType>(['reply.started', 'reply.restarted', 'reply.requeued'])
 
 const pieces: Partial<Record<EventType, ContentPart['type']>> = {
   'text.delta': 'text',

@@ -1,6 +1,12 @@
 import { z } from 'zod'
 import { wholeNumber } from '../http/parameters.ts'
-import { metadataSchema, onBusySchema, roleSchema } from '../interactions/schemas.ts'
+import {
+  maxAttemptsSchema,
+  metadataSchema,
+  onBusySchema,
+  onCrashSchema,
+  roleSchema,
+} from '../interactions/schemas.ts'
 import { inputContent } from '../messages/content.ts'
 import { messageSchema } from '../messages/schemas.ts'
 import { plainText } from '../text.ts'
@@ -17,6 +23,8 @@ export const messageInput = z.strictObject({
     .optional()
     .meta({ description: "Instead of the interaction's own.", examples: ['builtin/eliza'] }),
   on_busy: onBusySchema.optional().meta({ description: "Instead of the interaction's own." }),
+  on_crash: onCrashSchema.optional().meta({ description: "Instead of the interaction's own." }),
+  max_attempts: maxAttemptsSchema.optional().meta({ description: "Instead of the interaction's own." }),
   stream: z.boolean().default(false).meta({ description: "Answer with the reply's events (SSE)." }),
   wait_ms: z
     .int()

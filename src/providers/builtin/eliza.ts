@@ -1,5 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { LanguageModelV4, LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  LanguageModelV4Prompt,
+  LanguageModelV4StreamPart,
+} from '@ai-sdk/provider'
+import { isContinuation } from '../continuation.ts'
 import { ProviderFailure } from '../failure.ts'
 import { generateFromStream } from '../generate.ts'
 import type { Provider } from '../provider.ts'
@@ -18,6 +24,7 @@ export function createBuiltin({ tokenMs }: { tokenMs: number }): Provider {
     name: 'builtin',
     source: 'builtin',
     preferredModel: 'eliza',
+    canContinue: true,
     async model(id) {
       if (id === 'eliza') return createEliza(tokenMs)
       throw new ProviderFailure('model_not_found', `builtin has no model "${id}"`)
@@ -33,20 +40,18 @@ function createEliza(tokenMs: number): LanguageModelV4 {
     modelId: 'eliza',
     supportedUrls: {},
     doGenerate: (options) => generateFromStream(model, options),
-    doStream: async ({ prompt, maxOutputTokens = Number.POSITIVE_INFINITY, abortSignal }) => ({
-      stream: ReadableStream.from(speak(prompt, maxOutputTokens, tokenMs, abortSignal)),
-    }),
+    doStream: async (options) => ({ stream: ReadableStream.from(speak(options, tokenMs)) }),
   }
   return model
 }
 
 async function* speak(
-  prompt: LanguageModelV4Prompt,
-  maxWords: number,
+  options: LanguageModelV4CallOptions,
   tokenMs: number,
-  signal: AbortSignal | undefined,
 ): AsyncGenerator<LanguageModelV4StreamPart> {
-  const words = sayTo(prompt).match(/\S+\s*/g) ?? []
+  const { prompt, maxOutputTokens: maxWords = Number.POSITIVE_INFINITY, abortSignal: signal } = options
+  const saying = isContinuation(options) ? restOf(prompt) : sayTo(prompt)
+  const words = saying.match(/\s*\S+\s*/g) ?? []
   const spoken = words.slice(0, maxWords)
   yield { type: 'stream-start', warnings: [] }
   yield { type: 'text-start', id: 'text' }
@@ -61,6 +66,13 @@ async function* speak(
     finishReason: { unified: spoken.length < words.length ? 'length' : 'stop', raw: undefined },
     usage: usageOf(prompt, spoken.length),
   }
+}
+
+/** What it would say to all but the last message, behind that; it says the same to the same every time. */
+function restOf(prompt: LanguageModelV4Prompt): string {
+  const said = textOf(prompt.at(-1))
+  const whole = sayTo(prompt.slice(0, -1))
+  return whole.startsWith(said) ? whole.slice(said.length) : ''
 }
 
 function sayTo(prompt: LanguageModelV4Prompt): string {
