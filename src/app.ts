@@ -31,6 +31,7 @@ import type { PageRequest } from './paging.ts'
 import { createProviderHttp } from './providers/http.ts'
 import { createModels, type Models } from './providers/registry.ts'
 import { findProviders } from './providers/find.ts'
+import { deadLetterRoutes } from './replies/dead-letters/routes.ts'
 import { createPrepare } from './replies/prepare.ts'
 import { createReplies, type Replies } from './replies/replies.ts'
 import { replyRoutes } from './replies/routes.ts'
@@ -171,6 +172,7 @@ async function serveApi(
   interactionRoutes(server, { interactions, messages: included, idempotency })
   messageRoutes(server, { interactions, messages })
   replyRoutes(server, { replies, streams, idempotency })
+  deadLetterRoutes(server, { replies, idempotency })
   modelRoutes(server, { models })
   await server.register(originalRoutes, { interactions, messages, replies })
 }

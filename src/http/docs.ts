@@ -20,6 +20,7 @@ export async function registerDocs(app: FastifyInstance, version: string): Promi
       tags: [
         { name: 'Interactions', description: 'Conversations and their settings.' },
         { name: 'Messages', description: 'What was said, and the answers to it.' },
+        { name: 'Replies', description: 'How answers ended, and making those again that failed.' },
         { name: 'Models', description: 'What can answer.' },
         { name: 'Original', description: 'The API of 2023, for the clients that exist.' },
         { name: 'Health', description: 'For load balancers and people.' },

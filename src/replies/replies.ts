@@ -12,6 +12,8 @@ import { createBusyPolicy } from './busy.ts'
 import { createCancel } from './cancel.ts'
 import { createClaim } from './claim.ts'
 import { createConclude } from './conclude.ts'
+import { createDeadLetterStore } from './dead-letters/store.ts'
+import { createRequeue } from './dead-letters/requeue.ts'
 import { createHalt } from './halt.ts'
 import { asPosted, createPost, type Posted } from './post.ts'
 import type { Prepare } from './prepare.ts'
@@ -38,13 +40,13 @@ export function createReplies(parts: {
   node: () => number | null
   /** How other nodes hear of what happens here, where there are any. */
   notices: Notices | undefined
-  limits: RunLimits & RetryLimits & { maxQueuedReplies: number }
+  limits: RunLimits & RetryLimits & { maxQueuedReplies: number; eventRetentionDays: number }
   now: Clock
   random: () => number
   log: Log
 }) {
   const { storage, events, jobs, interactions, messages, models, now, log } = parts
-  const { maxQueuedReplies } = parts.limits
+  const { maxQueuedReplies, eventRetentionDays } = parts.limits
   const store = createReplyStore(storage)
   const messageStore = createMessageStore(storage)
   const conclude = createConclude({ ...parts, store, messages: messageStore, jobOf })
@@ -62,6 +64,16 @@ export function createReplies(parts: {
     messages: messageStore,
     jobOf,
     halt: halting.halt,
+  })
+  const deadLetters = createDeadLetterStore(storage)
+  const requeueing = createRequeue({
+    ...parts,
+    store,
+    deadLetters,
+    messages: messageStore,
+    jobOf,
+    maxQueuedReplies,
+    keptDays: eventRetentionDays,
   })
   const sweeper = createSweeper({ storage, store, jobs, jobOf, now, log })
   const { endWaiting, ...watch } = createWatch({ messages, events })
@@ -109,6 +121,8 @@ export function createReplies(parts: {
   return {
     ...posting,
     cancel,
+    ...requeueing,
+    list: deadLetters.list,
     find: messages.find,
 
     /** What an earlier post made, as it was answered then. */

@@ -45,6 +45,7 @@ describe('the reference', () => {
       'GET /v1/messages/{id}',
       'GET /v1/messages/{id}/events',
       'GET /v1/models',
+      'GET /v1/replies',
       'PATCH /v1/interactions/{id}',
       'PATCH /v1/messages/{id}',
       'POST /interactions/',
@@ -52,6 +53,8 @@ describe('the reference', () => {
       'POST /v1/interactions',
       'POST /v1/interactions/{id}/messages',
       'POST /v1/messages/{id}/cancel',
+      'POST /v1/messages/{id}/requeue',
+      'POST /v1/replies/requeue',
     ])
   })
 
@@ -152,6 +155,6 @@ describe('the reference', () => {
   test('says which bodies may be left out', () => {
     const bodies = operations.filter(({ requestBody }) => requestBody)
     const optional = bodies.filter(({ requestBody }) => requestBody?.required !== true)
-    expect(optional.map(nameOf)).toEqual(['POST /v1/interactions'])
+    expect(optional.map(nameOf)).toEqual(['POST /v1/interactions', 'POST /v1/replies/requeue'])
   })
 })

@@ -142,7 +142,7 @@ export async function* readEvents(response: Response): AsyncGenerator<StreamEven
 export function textOf(events: StreamEvent[]): string {
   let text = ''
   for (const { type, data } of events) {
-    if (type === 'reply.restarted') text = ''
+    if (type === 'reply.restarted' || type === 'reply.requeued') text = ''
     if (type === 'text.delta') text += String(data['text'])
   }
   return text
