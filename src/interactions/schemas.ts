@@ -76,7 +76,14 @@ const settings = {
 export const interactionInput = z.strictObject(settings).prefault({})
 
 /** `PATCH /v1/interactions/{id}`: what is left out stays. */
-export const interactionChange = z.strictObject(settings)
+export const interactionChange = z.strictObject({
+  ...settings,
+  branch: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: 'The branch that is listed, and that the next message goes on with.' }),
+})
 
 export const interactionSchema = z
   .object({
@@ -98,6 +105,7 @@ export const interactionSchema = z
     on_busy: onBusySchema,
     on_crash: onCrashSchema,
     max_attempts: maxAttemptsSchema.nullable(),
+    branch: z.int().meta({ description: 'The current branch; 0 is what came first.' }),
     metadata: z.record(z.string(), z.string()),
   })
   .meta({ id: 'Interaction', description: 'A conversation and its settings.' })
@@ -122,10 +130,19 @@ export function settingsOf(body: z.infer<typeof interactionChange>) {
     on_crash: onCrash,
     max_attempts: maxAttempts,
     metadata,
+    branch,
     ...changedSampling
   } = body
-  const policy = { onBusy, onCrash, maxAttempts }
-  return { title, role, prompt, model, policy, metadata, sampling: changedSampling }
+  return {
+    title,
+    role,
+    prompt,
+    model,
+    policy: { onBusy, onCrash, maxAttempts },
+    metadata,
+    currentBranch: branch,
+    sampling: changedSampling,
+  }
 }
 
 /** An interaction as the API shows it. */
@@ -150,6 +167,7 @@ export function interactionView(interaction: Interaction): z.infer<typeof intera
     on_busy: interaction.policy.onBusy,
     on_crash: interaction.policy.onCrash,
     max_attempts: interaction.policy.maxAttempts,
+    branch: interaction.currentBranch,
     metadata,
   }
 }

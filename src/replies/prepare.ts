@@ -45,6 +45,6 @@ export function createPrepare(parts: {
         (settings.prompt === null ? 0 : estimateTextTokens(settings.prompt)) +
         (said.length === 0 ? 0 : estimateTokens(said)),
     })
-    return modelCall(settings, await loadHistory(reply.interactionId, reply.position, budget))
+    return modelCall(settings, await loadHistory(reply, budget))
   }
 }

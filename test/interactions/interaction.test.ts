@@ -21,6 +21,7 @@ const unset = {
   on_busy: 'queue',
   on_crash: 'retry',
   max_attempts: null,
+  branch: 0,
   metadata: {},
 }
 
