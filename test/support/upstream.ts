@@ -143,7 +143,7 @@ export interface UpstreamCall {
 /** Calls tools as OpenAI does: their beginnings, then a piece of each in turn. Without an `end` it stays open. */
 export function callsTools(
   calls: UpstreamCall[],
-  { says: words = [] as string[], end = 'tool_calls' as string | null } = {},
+  { says: words = [], end = 'tool_calls' }: { says?: string[]; end?: string | null } = {},
 ): Behaviour {
   return (response) => {
     begin(response)
