@@ -4,7 +4,7 @@ import type { Interaction, Metadata } from '../interactions/interaction.ts'
 import type { Page, PageRequest } from '../paging.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import { createBranchStore } from './branch-store.ts'
-import { type InputContent, partsOf } from './content.ts'
+import { type InputContent, mustFit, partsOf } from './content.ts'
 import { isOpen, type Message } from './message.ts'
 import { createSiblings } from './siblings.ts'
 import { createMessageStore } from './store.ts'
@@ -60,6 +60,7 @@ export function createMessages(parts: {
         )
       }
       const content = changes.content === undefined ? message.content : partsOf(changes.content)
+      if (changes.content !== undefined) mustFit(message.role, content)
       const changed = {
         ...message,
         content,

@@ -6,7 +6,7 @@ import { wholeNumber } from '../http/parameters.ts'
 import { interactionSchema, metadataSchema, roleSchema } from '../interactions/schemas.ts'
 import type { Branch } from './branch-store.ts'
 import { maxBranches } from './branching.ts'
-import { contentPart, inputContent, textOf } from './content.ts'
+import { contentPart, inputContent, shownContent, textOf } from './content.ts'
 import { type Message, messageStatuses } from './message.ts'
 
 export const statusSchema = z.enum(messageStatuses).meta({ id: 'MessageStatus' })
@@ -132,7 +132,7 @@ export function messageView(message: Message): z.infer<typeof messageSchema> {
     parent_id: parentId,
     role,
     status: making?.status ?? 'completed',
-    content,
+    content: shownContent(content),
     text: textOf(content),
     model: making?.model ?? null,
     usage: making?.usage ?? null,

@@ -151,6 +151,16 @@ export function createOpenReplyStore(storage: Storage) {
       .execute()
   }
 
+  /** What a reply was asked beyond its interaction; nothing where there is no such reply. */
+  async function optionsOf(id: string): Promise<ReplyOptions> {
+    const row = await storage.db
+      .selectFrom('replies')
+      .select('options_json')
+      .where('id', '=', id)
+      .executeTakeFirst()
+    return optionsFromJson(row?.options_json ?? null)
+  }
+
   /** Those of `ids` that are open. */
   async function openAmong(ids: string[]): Promise<Set<string>> {
     const rows = await storage.db
@@ -162,7 +172,7 @@ export function createOpenReplyStore(storage: Storage) {
     return new Set(rows.map(({ id }) => id))
   }
 
-  return { nextOpen, hasMoreOpenThan, openInteractions, interactionsOfNode, openAmong, lockOpen }
+  return { nextOpen, hasMoreOpenThan, openInteractions, interactionsOfNode, openAmong, optionsOf, lockOpen }
 }
 
 function toOpenReply(row: Pick<ReplyRow, (typeof openColumns)[number]>): OpenReply {

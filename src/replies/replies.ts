@@ -120,7 +120,7 @@ export function createReplies(parts: {
 
   return {
     ...posting,
-    ...createBranch({ messages, post: posting.post }),
+    ...createBranch({ messages, optionsOf: store.optionsOf, post: posting.post }),
     fork: createFork({ ...parts, branches }),
     cancel,
     find: messages.find,

@@ -19,6 +19,7 @@ import {
   editInput,
   forkInput,
   messageInput,
+  optionsOf,
   postedSchema,
   regeneratedSchema,
   regenerateInput,
@@ -172,6 +173,7 @@ export function postingRoutes(
       if (stream) streams.mayOpen()
       return post(ownerId, {
         model,
+        options: optionsOf(how),
         onBusy,
         before: check,
         also: (tx, made) =>
@@ -226,7 +228,11 @@ function answers(schema: z.ZodType, description: string) {
 
 function streamWithoutReply() {
   return invalid([
-    { in: 'body', field: 'stream', message: 'is only for what a model answers: nothing answers the rest' },
+    {
+      in: 'body',
+      field: 'stream',
+      message: 'is only for what a Human or a Tool says: nothing answers the rest',
+    },
   ])
 }
 
