@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { notFound } from '../errors.ts'
+import type { Changes } from '../events/changes.ts'
 import { newId } from '../ids.ts'
 import type { Page, PageRequest } from '../paging.ts'
 import type { Models } from '../providers/registry.ts'
@@ -37,11 +38,12 @@ export type Interactions = ReturnType<typeof createInteractions>
 export function createInteractions(parts: {
   storage: Storage
   models: Pick<Models, 'resolve' | 'defaultModel'>
+  changes: Pick<Changes, 'record' | 'goesOn'>
   now: Clock
   /** Runs in the transaction that removes an interaction, before it is gone. */
   onRemove: (tx: Transaction, interactionId: string) => Promise<void>
 }) {
-  const { storage, models, now, onRemove } = parts
+  const { storage, models, changes, now, onRemove } = parts
   const store = createInteractionStore(storage)
 
   /** Rejects with `unknown_model` where no provider serves the model, unless any name is to be `accepted`. */
@@ -105,6 +107,7 @@ export function createInteractions(parts: {
         updatedAt: now(),
       }
       await store.update(tx, changed)
+      await changes.record(tx, id, 'interaction.changed', {})
       return changed
     })
   }
@@ -115,6 +118,7 @@ export function createInteractions(parts: {
       if (!(await store.lock(tx, ownerId, id))) throw notFound('Interaction')
       await onRemove(tx, id)
       await store.remove(tx, id)
+      changes.goesOn(tx, id)
     })
   }
 
@@ -123,6 +127,7 @@ export function createInteractions(parts: {
    * because they are taken together with the messages that use them. Undefined where there is no such interaction.
    */
   function takePositions(tx: Transaction, ownerId: string, id: string, count: number) {
+    changes.goesOn(tx, id)
     return store.takePositions(tx, { ownerId, id, count, now: now() })
   }
 

@@ -104,6 +104,28 @@ export function createMessageStore(storage: Storage) {
     return { ...page, data: page.data.map((row) => fromRow(row)) }
   }
 
+  const selectBetween = storage.prepare(
+    (db, given: { interactionId: string; after: number; to: number; limit: number }) =>
+      db
+        .selectFrom('messages')
+        .leftJoin('replies', 'replies.id', 'messages.id')
+        .select(columns)
+        .where('messages.interaction_id', '=', given.interactionId)
+        .where('messages.position', '>', given.after)
+        .where('messages.position', '<=', given.to)
+        .orderBy('messages.position')
+        .limit(given.limit),
+  )
+
+  /** The messages at positions behind `after`, up to `to`, in their order. */
+  async function between(
+    interactionId: string,
+    { after, to, limit }: { after: number; to: number; limit: number },
+  ): Promise<Message[]> {
+    const { rows } = await selectBetween(storage.db, { interactionId, after, to, limit })
+    return rows.map((row) => fromRow(row))
+  }
+
   async function positionsOf(interactionId: string, cursors: Array<string | undefined>) {
     const ids = cursors.filter((id) => id !== undefined)
     if (ids.length === 0) return new Map<string, number>()
@@ -156,11 +178,13 @@ export function createMessageStore(storage: Storage) {
     return row?.id
   }
 
-  async function remove(tx: Transaction, id: string): Promise<void> {
-    await tx.deleteFrom('messages').where('id', '=', id).execute()
+  /** False where it is not there any more. */
+  async function remove(tx: Transaction, id: string): Promise<boolean> {
+    const { numDeletedRows } = await tx.deleteFrom('messages').where('id', '=', id).executeTakeFirst()
+    return numDeletedRows > 0n
   }
 
-  return { insert, find, list, update, writeContent, idAt, remove }
+  return { insert, find, list, between, update, writeContent, idAt, remove }
 }
 
 export type MessageStore = ReturnType<typeof createMessageStore>

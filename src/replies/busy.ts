@@ -1,4 +1,5 @@
 import { ParleyError } from '../errors.ts'
+import type { Changes } from '../events/changes.ts'
 import type { OnBusy } from '../interactions/interaction.ts'
 import type { MessageStore } from '../messages/store.ts'
 import type { Transaction } from '../storage/storage.ts'
@@ -10,12 +11,13 @@ const retryAfterMs = 1_000
 export function createBusyPolicy(parts: {
   store: Pick<ReplyStore, 'lockOpen'>
   messages: Pick<MessageStore, 'idAt' | 'remove'>
+  changes: Pick<Changes, 'record'>
   /** Ends a reply in the transaction, and keeps what was said of it. */
   cancelReply: (tx: Transaction, id: string) => Promise<void>
   /** Runs before a reply is removed in the transaction. */
   removing: (tx: Transaction, id: string) => Promise<void>
 }) {
-  const { store, messages, cancelReply, removing } = parts
+  const { store, messages, changes, cancelReply, removing } = parts
 
   /**
    * Makes way in an interaction, as its policy says. The caller holds the interaction, so that no other post comes
@@ -36,7 +38,11 @@ export function createBusyPolicy(parts: {
     const questionId = await messages.idAt(tx, interactionId, position - 1)
     await removing(tx, replyId)
     await messages.remove(tx, replyId)
-    if (questionId !== undefined) await messages.remove(tx, questionId)
+    await changes.record(tx, interactionId, 'message.deleted', { message_id: replyId, position })
+    if (questionId === undefined) return
+    await messages.remove(tx, questionId)
+    const asked = { message_id: questionId, position: position - 1 }
+    await changes.record(tx, interactionId, 'message.deleted', asked)
   }
 }
 

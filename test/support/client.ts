@@ -7,7 +7,8 @@ export interface Answer<Body> {
 }
 
 export interface StreamEvent {
-  id: number | undefined
+  /** A number where it is one. */
+  id: number | string | undefined
   type: string
   // Events carry different things; tests know which.
   data: Record<string, unknown>
@@ -121,7 +122,7 @@ export async function* readEvents(response: Response): AsyncGenerator<StreamEven
   const parser = createParser({
     onEvent: ({ id, event = 'message', data }) => {
       waiting.push({
-        id: id === undefined ? undefined : Number(id),
+        id: id === undefined || Number.isNaN(Number(id)) ? id : Number(id),
         type: event,
         data: JSON.parse(data) as Record<string, unknown>,
       })
