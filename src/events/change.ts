@@ -6,6 +6,7 @@ export interface ChangeData {
   'message.changed': { message_id: string; position: number }
   'message.deleted': { message_id: string; position: number }
   'interaction.changed': Record<string, never>
+  'branch.created': { number: number; parent: number; fork_position: number; first_position: number }
   /** A reply is made once more, in its place; `after_event` is the last event of its log by then. */
   'reply.requeued': { message_id: string; position: number; after_event: number }
 }

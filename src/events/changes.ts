@@ -35,13 +35,15 @@ export function createChanges(parts: {
 
   /**
    * Keeps that something happened in an interaction, in the transaction in which it does. Holds the interaction:
-   * whoever wants its replies or messages, too, does this first.
+   * whoever wants its replies or messages, too, does this first. Readers hear of it behind the last message that is
+   * there, or behind the one at `position`, if that was not told yet.
    */
   async function record<Type extends ChangeType>(
     tx: Transaction,
     interactionId: string,
     type: Type,
     data: ChangeData[Type],
+    position?: number,
   ): Promise<void> {
     const head = await store.raise(tx, interactionId)
     if (!head) return
@@ -49,7 +51,7 @@ export function createChanges(parts: {
       id: newId(),
       interaction_id: interactionId,
       sequence: head.change,
-      position: head.position,
+      position: position ?? head.position,
       type,
       data_json: JSON.stringify(data),
       created_at: now(),

@@ -1,3 +1,4 @@
+import type { ChangeType } from '../events/change.ts'
 import type { EventType } from '../events/event.ts'
 import type { Interaction } from '../interactions/interaction.ts'
 import type { Message } from '../messages/message.ts'
@@ -7,7 +8,13 @@ export type Told =
   | { type: 'message.created' | 'message.changed'; message: Message }
   | { type: 'interaction.changed'; interaction: Interaction }
   /** What is kept of it is all there is to say. */
-  | { type: 'message.deleted' | 'reply.requeued' | 'interaction.deleted' | 'stream.opened'; data: object }
+  | {
+      type:
+        | Exclude<ChangeType, 'message.changed' | 'interaction.changed'>
+        | 'interaction.deleted'
+        | 'stream.opened'
+      data: object
+    }
   /** An event of the log of a reply, as it stands there. */
   | { type: EventType; replyId: string; json: string }
 

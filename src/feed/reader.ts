@@ -103,6 +103,8 @@ export async function* readFeed(
       case 'message.deleted':
         logs.end(data.position)
         return { type, data }
+      case 'branch.created':
+        return { type, data }
       case 'reply.requeued':
         if (!place.hasRoom) return 'later'
         place.reopen({ position: data.position, replyId: data.message_id, isOpen: true }, data.after_event)

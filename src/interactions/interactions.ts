@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { notFound } from '../errors.ts'
+import { notFound, ParleyError } from '../errors.ts'
 import type { Changes } from '../events/changes.ts'
 import { newId } from '../ids.ts'
 import type { Page, PageRequest } from '../paging.ts'
@@ -23,6 +23,7 @@ export interface InteractionSettings {
   sampling?: { [Name in keyof Sampling]: Sampling[Name] | null } | undefined
   policy?: { [Name in keyof Policy]: Policy[Name] | undefined } | undefined
   metadata?: Metadata | undefined
+  currentBranch?: number | undefined
 }
 
 export interface CreateOptions {
@@ -40,10 +41,12 @@ export function createInteractions(parts: {
   models: Pick<Models, 'resolve' | 'defaultModel'>
   changes: Pick<Changes, 'record' | 'goesOn'>
   now: Clock
+  /** Whether the interaction has such a branch: what is said is another room's. */
+  hasBranch: (tx: Transaction, interactionId: string, branch: number) => Promise<boolean>
   /** Runs in the transaction that removes an interaction, before it is gone. */
   onRemove: (tx: Transaction, interactionId: string) => Promise<void>
 }) {
-  const { storage, models, changes, now, onRemove } = parts
+  const { storage, models, changes, now, hasBranch, onRemove } = parts
   const store = createInteractionStore(storage)
 
   /** Rejects with `unknown_model` where no provider serves the model, unless any name is to be `accepted`. */
@@ -93,8 +96,12 @@ export function createInteractions(parts: {
   async function change(ownerId: string, id: string, settings: InteractionSettings): Promise<Interaction> {
     if (settings.model !== undefined) models.resolve(settings.model)
     return storage.write(async (tx) => {
-      const before = await store.find(tx, ownerId, id)
+      // A post may move it to another branch meanwhile.
+      const before = (await store.lock(tx, ownerId, id)) && (await store.find(tx, ownerId, id))
       if (!before) throw notFound('Interaction')
+      const { currentBranch = before.currentBranch } = settings
+      if (currentBranch !== before.currentBranch && !(await hasBranch(tx, id, currentBranch)))
+        throw noBranch()
       const changed: Interaction = {
         ...before,
         title: settings.title === undefined ? before.title : settings.title,
@@ -104,6 +111,7 @@ export function createInteractions(parts: {
         sampling: changedSampling(before.sampling, settings.sampling),
         policy: changedPolicy(before.policy, settings.policy),
         metadata: settings.metadata ?? before.metadata,
+        currentBranch,
         updatedAt: now(),
       }
       await store.update(tx, changed)
@@ -136,7 +144,13 @@ export function createInteractions(parts: {
     return store.settingsOf(id)
   }
 
-  return { create, find, list, change, remove, takePositions, settingsOf }
+  return { create, find, list, change, remove, takePositions, moveTo: store.moveTo, settingsOf }
+}
+
+function noBranch() {
+  return new ParleyError('invalid_request', 'branch is no branch of this interaction', {
+    fields: [{ in: 'body', field: 'branch', message: 'is no branch of this interaction' }],
+  })
 }
 
 /** Null takes a setting back to the model's own. */

@@ -27,18 +27,25 @@ export function createBusyPolicy(parts: {
     if (policy === 'queue') return
     const open = await store.lockOpen(tx, interactionId)
     if (open.length > 0 && policy === 'reject') throw busy()
-    for (const { id, position } of open) {
+    for (const { id, branch, position } of open) {
       if (policy === 'interrupt') await cancelReply(tx, id)
-      else await removeTurn(tx, interactionId, id, position)
+      else await removeTurn(tx, interactionId, { id, branch, position })
     }
   }
 
-  /** The reply, and the question that it was to answer: the position in front of it was taken with its own. */
-  async function removeTurn(tx: Transaction, interactionId: string, replyId: string, position: number) {
-    const questionId = await messages.idAt(tx, interactionId, position - 1)
-    await removing(tx, replyId)
-    await messages.remove(tx, replyId)
-    await changes.record(tx, interactionId, 'message.deleted', { message_id: replyId, position })
+  /**
+   * The reply, and the question that it was to answer: the position in front of it was taken with its own. One that
+   * was made anew begins its branch, and its question stays.
+   */
+  async function removeTurn(
+    tx: Transaction,
+    interactionId: string,
+    { id, branch, position }: { id: string; branch: number; position: number },
+  ) {
+    const questionId = await messages.idAt(tx, interactionId, { branch, position: position - 1 })
+    await removing(tx, id)
+    await messages.remove(tx, id)
+    await changes.record(tx, interactionId, 'message.deleted', { message_id: id, position })
     if (questionId === undefined) return
     await messages.remove(tx, questionId)
     const asked = { message_id: questionId, position: position - 1 }

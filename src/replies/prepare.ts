@@ -37,6 +37,6 @@ export function createPrepare(parts: {
       answerTokens: settings.sampling.max_output_tokens ?? usualAnswerTokens,
       promptTokens: settings.prompt === null ? 0 : estimateTextTokens(settings.prompt),
     })
-    return modelCall(settings, await loadHistory(reply.interactionId, reply.position, budget))
+    return modelCall(settings, await loadHistory(reply, budget))
   }
 }

@@ -5,14 +5,18 @@ import type { Interactions } from '../interactions/interactions.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
 import type { Messages } from '../messages/messages.ts'
+import { createBranchStore } from '../messages/branch-store.ts'
+import { createBranching } from '../messages/branching.ts'
 import { createMessageStore } from '../messages/store.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Notices } from '../storage/notices.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { createBranch } from './branch.ts'
 import { createBusyPolicy } from './busy.ts'
 import { createCancel } from './cancel.ts'
 import { createClaim } from './claim.ts'
 import { createConclude } from './conclude.ts'
+import { createFork } from './fork.ts'
 import { createHalt } from './halt.ts'
 import { asPosted, createPost, type Posted } from './post.ts'
 import type { Prepare } from './prepare.ts'
@@ -23,6 +27,7 @@ import { createReplyStore } from './store.ts'
 import { createSweeper } from './sweep.ts'
 import { createWatch } from './watch.ts'
 
+export type { Asking } from './branch.ts'
 export type { Posted } from './post.ts'
 export type Replies = ReturnType<typeof createReplies>
 
@@ -32,7 +37,7 @@ export function createReplies(parts: {
   events: EventLog
   changes: Pick<Changes, 'record'>
   jobs: Jobs
-  interactions: Pick<Interactions, 'takePositions'>
+  interactions: Pick<Interactions, 'find' | 'create' | 'takePositions' | 'moveTo'>
   messages: Pick<Messages, 'find'>
   models: Models
   prepare: Prepare
@@ -49,6 +54,7 @@ export function createReplies(parts: {
   const { maxQueuedReplies } = parts.limits
   const store = createReplyStore(storage)
   const messageStore = createMessageStore(storage)
+  const branches = createBranchStore(storage)
   const conclude = createConclude({ ...parts, store, messages: messageStore, jobOf })
   const runner = createRunner({
     ...parts,
@@ -75,6 +81,13 @@ export function createReplies(parts: {
     models,
     jobs,
     jobOf,
+    placeBehind: createBranching({
+      store: messageStore,
+      branches,
+      interactions,
+      changes,
+      now,
+    }),
     makeWay: createBusyPolicy({ store, messages: messageStore, changes, cancelReply, removing }),
     maxQueuedReplies,
     now,
@@ -110,6 +123,8 @@ export function createReplies(parts: {
 
   return {
     ...posting,
+    ...createBranch({ messages, post: posting.post }),
+    fork: createFork({ ...parts, branches }),
     cancel,
     find: messages.find,
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { wholeNumber } from '../http/parameters.ts'
+import { idParameter, wholeNumber } from '../http/parameters.ts'
 import { metadataSchema, onBusySchema, roleSchema } from '../interactions/schemas.ts'
 import { inputContent } from '../messages/content.ts'
 import { messageSchema } from '../messages/schemas.ts'
@@ -7,12 +7,8 @@ import { plainText } from '../text.ts'
 
 const maxWaitMs = 120_000
 
-/** `POST /v1/interactions/{id}/messages` */
-export const messageInput = z.strictObject({
-  content: inputContent,
-  role: roleSchema.extract(['Human', 'System', 'AI']).default('Human').meta({
-    description: 'Who said it. A model answers what a Human said; the other roles are only stored.',
-  }),
+/** How an answer is asked for, and how it is told. */
+const asking = {
   model: plainText({ min: 1, max: 256 })
     .optional()
     .meta({ description: "Instead of the interaction's own.", examples: ['builtin/eliza'] }),
@@ -24,6 +20,43 @@ export const messageInput = z.strictObject({
     .max(maxWaitMs)
     .default(0)
     .meta({ description: 'Wait at most so long for the reply to end.' }),
+}
+
+/** `POST /v1/messages/{id}/regenerate`; no body is the same as an empty one. */
+export const regenerateInput = z.strictObject(asking).prefault({})
+
+/** `POST /v1/messages/{id}/edit` */
+export const editInput = z.strictObject({
+  content: inputContent,
+  ...asking,
+  metadata: metadataSchema.optional().meta({ description: 'Instead of that of the message.' }),
+})
+
+/** `POST /v1/interactions/{id}/fork`; no body is the same as an empty one. */
+export const forkInput = z
+  .strictObject({
+    message_id: idParameter().optional().meta({
+      description: 'The last message that goes with it; else the newest one of the current branch.',
+    }),
+    title: plainText({ max: 512 }).nullish(),
+  })
+  .prefault({})
+
+/** `POST /v1/interactions/{id}/messages` */
+export const messageInput = z.strictObject({
+  content: inputContent,
+  role: roleSchema.extract(['Human', 'System', 'AI']).default('Human').meta({
+    description: 'Who said it. A model answers what a Human said; the other roles are only stored.',
+  }),
+  parent_id: idParameter()
+    .nullable()
+    .optional()
+    .meta({
+      description:
+        'The message that it follows, null for none; else the newest one of the current branch. Where that one is ' +
+        'followed already, a branch begins, which becomes the current one.',
+    }),
+  ...asking,
   metadata: metadataSchema.optional(),
 })
 
@@ -35,6 +68,10 @@ export const postedSchema = z
     }),
   })
   .meta({ id: 'Posted' })
+
+export const regeneratedSchema = postedSchema
+  .extend({ reply: messageSchema })
+  .meta({ id: 'Regenerated', description: 'What is answered anew, and the new answer in the making.' })
 
 /** `GET /v1/messages/{id}/events` */
 export const eventsQuery = z.strictObject({
