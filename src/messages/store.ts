@@ -1,4 +1,5 @@
 import type { ExpressionBuilder } from 'kysely'
+import type { Role } from '../interactions/interaction.ts'
 import type { MessageRow, Schema } from '../storage/schema.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import type { ContentPart } from './content.ts'
@@ -135,20 +136,20 @@ export function createMessageStore(storage: Storage) {
     await setContent(tx, { ...given, content: JSON.stringify(given.content) })
   }
 
-  /** The id of a branch's own message at a position; undefined where there is none (any more). */
-  async function idAt(
+  /** A branch's own message at a position; undefined where there is none (any more). */
+  async function at(
     tx: Transaction,
     interactionId: string,
     { branch, position }: { branch: number; position: number },
-  ): Promise<string | undefined> {
+  ): Promise<Pick<Message, 'id' | 'role'> | undefined> {
     const row = await tx
       .selectFrom('messages')
-      .select('id')
+      .select(['id', 'role'])
       .where('interaction_id', '=', interactionId)
       .where('branch', '=', branch)
       .where('position', '=', position)
       .executeTakeFirst()
-    return row?.id
+    return row && { id: row.id, role: row.role as Role }
   }
 
   /** False where it is not there any more. */
@@ -157,7 +158,7 @@ export function createMessageStore(storage: Storage) {
     return numDeletedRows > 0n
   }
 
-  return { ...along, insert, find, between, update, writeContent, idAt, remove }
+  return { ...along, insert, find, between, update, writeContent, at, remove }
 }
 
 export type MessageStore = ReturnType<typeof createMessageStore>

@@ -13,6 +13,7 @@ import type { Models } from '../providers/registry.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { WaitingReply } from './open-store.ts'
 import { optionsToJson, type ReplyOptions } from './options.ts'
+import type { createBusyPolicy } from './busy.ts'
 import type { ReplyStore } from './store.ts'
 
 export interface NewMessage {
@@ -56,7 +57,7 @@ export function createPost(parts: {
   jobs: Pick<Jobs, 'enqueue' | 'waiting'>
   jobOf: (reply: WaitingReply) => Job
   placeBehind: PlaceBehind
-  makeWay: (tx: Transaction, interactionId: string, policy: OnBusy) => Promise<void>
+  makeWay: ReturnType<typeof createBusyPolicy>
   maxQueuedReplies: number
   now: Clock
 }) {
@@ -96,7 +97,9 @@ export function createPost(parts: {
     if (!taken) throw notFound('Interaction')
     const { interaction, firstPosition } = taken
     await turn.before?.(tx)
-    if (turn.wantsReply) await makeWay(tx, interactionId, turn.onBusy ?? interaction.policy.onBusy)
+    if (turn.wantsReply) {
+      await makeWay(tx, interactionId, turn.onBusy ?? interaction.policy.onBusy, turn.parentId)
+    }
     const branch =
       turn.parentId === undefined
         ? interaction.currentBranch

@@ -240,6 +240,18 @@ describe('branches', () => {
   })
 })
 
+test('an answer that is made anew while it is being made takes its place, where it is to be rolled back', async () => {
+  const { id } = await talk()
+  upstream.behaves('runs', () => new Promise(() => {}))
+  const path = `/v1/interactions/${id}/messages`
+  const { reply } = (await server.post(path, { content: 'Three', model: 'openai/runs' })).body
+  await upstream.asked('runs')
+  const { status } = await again(reply.id, { on_busy: 'rollback' })
+  expect(status).toBe(201)
+  expect(textsOf(await list(id)).slice(-2)).toEqual(['Three', 'You said: Three'])
+  expect((await server.get(`/v1/messages/${reply.id}`)).status).toBe(404)
+})
+
 describe('an interaction that is forked', () => {
   const fork = (id: string, body: object = {}) => server.post(`/v1/interactions/${id}/fork`, body)
 
