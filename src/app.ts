@@ -3,9 +3,12 @@ import { type Clock, systemClock } from './clock.ts'
 import { type Config, isLoopback } from './config.ts'
 import { openEmbedded } from './embedded.ts'
 import type { Engine } from './engine.ts'
+import { createChanges } from './events/changes.ts'
 import { createEventLog } from './events/log.ts'
 import { createPruner } from './events/prune.ts'
 import { createEventStore } from './events/store.ts'
+import { createFeed, type Feed } from './feed/feed.ts'
+import { feedRoutes } from './feed/routes.ts'
 import { requirePrincipal } from './http/authentication.ts'
 import { registerDocs } from './http/docs.ts'
 import { hangUpWhenClosing } from './http/hang-up.ts'
@@ -63,15 +66,18 @@ export async function startApp(
   const models = createModels(await findProviders(config, http))
   const eventStore = createEventStore(storage)
   const events = createEventLog({ storage, store: eventStore, now, log, notices })
+  const changes = createChanges({ storage, now, log, notices })
   const interactions: Interactions = createInteractions({
     storage,
     models,
+    changes,
     now,
     hasBranch: (tx, id, branch) => messages.hasBranch(tx, id, branch),
     onRemove: (tx, id) => replies.removingAll(tx, id),
   })
   const messages: Messages = createMessages({
     storage,
+    changes,
     now,
     onRemove: (tx, id) => replies.removing(tx, id),
   })
@@ -84,6 +90,7 @@ export async function startApp(
   const replies: Replies = createReplies({
     storage,
     events,
+    changes,
     jobs,
     interactions,
     messages,
@@ -96,8 +103,10 @@ export async function startApp(
     random: Math.random,
     log,
   })
+  const feed = createFeed({ storage, interactions, messages, changes, events })
   const idempotency = createIdempotency({ storage, now, keptHours: config.idempotencyHours, log })
-  const pruner = createPruner({ storage, store: eventStore, now, keptDays: config.eventRetentionDays, log })
+  const keptDays = config.eventRetentionDays
+  const pruner = createPruner({ storage, store: eventStore, changes, now, keptDays, log })
   const streams = createStreams(config)
 
   const server = await createServer(config, log)
@@ -105,7 +114,15 @@ export async function startApp(
   const hangUp = hangUpWhenClosing(server)
   if (config.role === 'worker') serveOnlyHealth(server, onlyWorks)
   else
-    await serveApi(server, config, version, { interactions, messages, replies, models, streams, idempotency })
+    await serveApi(server, config, version, {
+      interactions,
+      messages,
+      replies,
+      feed,
+      models,
+      streams,
+      idempotency,
+    })
   registerHealth(server, async () => isReady)
 
   async function stop() {
@@ -122,6 +139,7 @@ export async function startApp(
     clearTimeout(late)
     http.close()
     events.stop()
+    changes.stop()
     await engine.stop()
   }
 
@@ -158,6 +176,7 @@ async function serveApi(
     interactions: Interactions
     messages: Messages
     replies: Replies
+    feed: Feed
     models: Models
     streams: Streams
     idempotency: Idempotency
@@ -166,7 +185,7 @@ async function serveApi(
   if (!config.apiKey && isLoopback(config.host)) requireKnownHost(server, config.allowedHosts)
   requirePrincipal(server, createApiKeyAuthentication(config.apiKey))
   await registerDocs(server, version)
-  const { interactions, messages, replies, models, streams, idempotency } = rooms
+  const { interactions, messages, replies, feed, models, streams, idempotency } = rooms
   const included = {
     schema: messagePage,
     load: async (interaction: Interaction) =>
@@ -176,6 +195,7 @@ async function serveApi(
   messageRoutes(server, { interactions, messages })
   postingRoutes(server, { interactions, replies, streams, idempotency })
   replyRoutes(server, { replies, streams, idempotency })
+  feedRoutes(server, { feed, streams })
   modelRoutes(server, { models })
   await server.register(originalRoutes, { interactions, messages, replies })
 }

@@ -7,7 +7,7 @@ import type { Storage, Transaction } from '../storage/storage.ts'
  * here belongs to its own database: its migrations, the nodes that use it, the jobs of its queue, the
  * keys of requests that it answered.
  */
-export const tables = ['interactions', 'branches', 'messages', 'replies', 'events'] as const
+export const tables = ['interactions', 'branches', 'messages', 'replies', 'events', 'changes'] as const
 export type Table = (typeof tables)[number]
 
 /** Tables whose rows have ids. */

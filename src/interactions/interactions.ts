@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { notFound, ParleyError } from '../errors.ts'
+import type { Changes } from '../events/changes.ts'
 import { newId } from '../ids.ts'
 import type { Page, PageRequest } from '../paging.ts'
 import type { Models } from '../providers/registry.ts'
@@ -38,13 +39,14 @@ export type Interactions = ReturnType<typeof createInteractions>
 export function createInteractions(parts: {
   storage: Storage
   models: Pick<Models, 'resolve' | 'defaultModel'>
+  changes: Pick<Changes, 'record' | 'goesOn'>
   now: Clock
   /** Whether the interaction has such a branch: what is said is another room's. */
   hasBranch: (tx: Transaction, interactionId: string, branch: number) => Promise<boolean>
   /** Runs in the transaction that removes an interaction, before it is gone. */
   onRemove: (tx: Transaction, interactionId: string) => Promise<void>
 }) {
-  const { storage, models, now, hasBranch, onRemove } = parts
+  const { storage, models, changes, now, hasBranch, onRemove } = parts
   const store = createInteractionStore(storage)
 
   /** Rejects with `unknown_model` where no provider serves the model, unless any name is to be `accepted`. */
@@ -113,6 +115,7 @@ export function createInteractions(parts: {
         updatedAt: now(),
       }
       await store.update(tx, changed)
+      await changes.record(tx, id, 'interaction.changed', {})
       return changed
     })
   }
@@ -123,6 +126,7 @@ export function createInteractions(parts: {
       if (!(await store.lock(tx, ownerId, id))) throw notFound('Interaction')
       await onRemove(tx, id)
       await store.remove(tx, id)
+      changes.goesOn(tx, id)
     })
   }
 
@@ -131,6 +135,7 @@ export function createInteractions(parts: {
    * because they are taken together with the messages that use them. Undefined where there is no such interaction.
    */
   function takePositions(tx: Transaction, ownerId: string, id: string, count: number) {
+    changes.goesOn(tx, id)
     return store.takePositions(tx, { ownerId, id, count, now: now() })
   }
 

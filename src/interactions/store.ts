@@ -145,7 +145,7 @@ export function createInteractionStore(storage: Storage) {
   return { insert, find, lock, list, update, remove, takePositions, moveTo, settingsOf }
 }
 
-function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position'> {
+function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position' | 'last_change'> {
   return {
     id: interaction.id,
     owner_id: interaction.ownerId,
@@ -162,7 +162,7 @@ function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position'> 
   }
 }
 
-function fromRow(row: InteractionRow): Interaction {
+function fromRow(row: Pick<InteractionRow, (typeof columns)[number]>): Interaction {
   return {
     id: row.id,
     ownerId: row.owner_id,

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { Changes } from '../events/changes.ts'
 import type { EventLog } from '../events/log.ts'
 import type { Interactions } from '../interactions/interactions.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
@@ -34,6 +35,7 @@ export type Replies = ReturnType<typeof createReplies>
 export function createReplies(parts: {
   storage: Storage
   events: EventLog
+  changes: Pick<Changes, 'record'>
   jobs: Jobs
   interactions: Pick<Interactions, 'find' | 'create' | 'takePositions' | 'moveTo'>
   messages: Pick<Messages, 'find'>
@@ -48,7 +50,7 @@ export function createReplies(parts: {
   random: () => number
   log: Log
 }) {
-  const { storage, events, jobs, interactions, messages, models, now, log } = parts
+  const { storage, events, changes, jobs, interactions, messages, models, now, log } = parts
   const { maxQueuedReplies } = parts.limits
   const store = createReplyStore(storage)
   const messageStore = createMessageStore(storage)
@@ -83,9 +85,10 @@ export function createReplies(parts: {
       store: messageStore,
       branches,
       interactions,
+      changes,
       now,
     }),
-    makeWay: createBusyPolicy({ store, messages: messageStore, cancelReply, removing }),
+    makeWay: createBusyPolicy({ store, messages: messageStore, changes, cancelReply, removing }),
     maxQueuedReplies,
     now,
   })

@@ -10,6 +10,7 @@ export interface Schema {
   messages: MessageRow
   replies: ReplyRow
   events: EventRow
+  changes: ChangeRow
   idempotency_keys: IdempotencyKeyRow
   /** Only where there can be more than one. */
   nodes: NodeRow
@@ -34,6 +35,8 @@ export interface InteractionRow {
   last_position: number
   /** The branch that the next message belongs to. */
   current_branch: number
+  /** The number that was given last to a change. */
+  last_change: Generated<number>
   created_at: number
   updated_at: number
 }
@@ -109,6 +112,19 @@ export interface ReplyRow {
 export interface EventRow {
   log: number
   sequence: number
+  type: string
+  data_json: string
+  created_at: number
+}
+
+/** What happened in an interaction beside posts and the events of replies. */
+export interface ChangeRow {
+  id: string
+  interaction_id: string
+  /** 1, 2, 3, … in its interaction, without gaps but for what is not kept any more. */
+  sequence: number
+  /** The last position of the interaction when it happened. */
+  position: number
   type: string
   data_json: string
   created_at: number

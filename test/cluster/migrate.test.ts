@@ -55,6 +55,9 @@ async function converse(server: TestServer) {
   for (const content of ['I am worried 😟', '\u2028 "quoted" \\u0000 </script>', 'x'.repeat(100_000)]) {
     await server.say(id, content, { metadata: { from: 'test' } })
   }
+  await server.request('PATCH', `/v1/interactions/${id}`, { title: 'Ducks' })
+  const { reply } = await server.say(id, 'And once more')
+  await server.post(`/v1/messages/${reply.id}/regenerate`, { wait_ms: 10_000 })
   await server.begin({ metadata: { empty: 'yes' } })
   for (const model of ['openai/echo', 'openai/breaks']) {
     const other = await server.begin()
@@ -85,7 +88,7 @@ describe('a database that is migrated', { timeout }, () => {
       },
       { OPENAI_BASE_URL: upstream.url, DEFAULT_MODEL: 'builtin/eliza' },
     )
-    expect(before.size).toBe(12)
+    expect(before.size).toBe(13)
 
     const there = await migrate(sqlite.url, postgres.url)
     expect(there).toMatchObject({
