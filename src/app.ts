@@ -21,6 +21,7 @@ import { createInteractions, type Interactions } from './interactions/interactio
 import { interactionRoutes } from './interactions/routes.ts'
 import type { Job } from './jobs/jobs.ts'
 import type { Log } from './log.ts'
+import { requestsPerMinuteOf } from './model-settings.ts'
 import { createHistoryLoader } from './messages/load-history.ts'
 import { createMessages, type Messages } from './messages/messages.ts'
 import { messageRoutes } from './messages/routes.ts'
@@ -28,6 +29,7 @@ import { messagePage, messageView } from './messages/schemas.ts'
 import { modelRoutes } from './openai/models.ts'
 import { originalRoutes } from './original/routes.ts'
 import type { PageRequest } from './paging.ts'
+import { createHealth, type ProviderHealth } from './providers/health.ts'
 import { createProviderHttp } from './providers/http.ts'
 import { createModels, type Models } from './providers/registry.ts'
 import { findProviders } from './providers/find.ts'
@@ -58,7 +60,13 @@ export async function startApp(
   const engine = await openEngine(config, log, now)
   const { storage, jobs, notices, node } = engine
   const http = createProviderHttp()
-  const models = createModels(await findProviders(config, http))
+  const found = await findProviders(config, http)
+  const models = createModels(found)
+  const health = createHealth({ ...config, now })
+  for (const name of Object.keys(config.providerLimits ?? {})) {
+    if (found.providers.some((provider) => provider.name === name)) continue
+    log.warn({ provider: name }, 'PROVIDER_LIMITS names a provider that is not there')
+  }
   const eventStore = createEventStore(storage)
   const events = createEventLog({ storage, store: eventStore, now, log, notices })
   const interactions: Interactions = createInteractions({
@@ -85,10 +93,11 @@ export async function startApp(
     interactions,
     messages,
     models,
+    health,
     prepare,
     node,
     notices,
-    limits: config,
+    limits: { ...config, requestsPerMinute: requestsPerMinuteOf(config) },
     now,
     random: Math.random,
     log,
@@ -102,7 +111,15 @@ export async function startApp(
   const hangUp = hangUpWhenClosing(server)
   if (config.role === 'worker') serveOnlyHealth(server, onlyWorks)
   else
-    await serveApi(server, config, version, { interactions, messages, replies, models, streams, idempotency })
+    await serveApi(server, config, version, {
+      interactions,
+      messages,
+      replies,
+      models,
+      health,
+      streams,
+      idempotency,
+    })
   registerHealth(server, async () => isReady)
 
   async function stop() {
@@ -156,6 +173,7 @@ async function serveApi(
     messages: Messages
     replies: Replies
     models: Models
+    health: ProviderHealth
     streams: Streams
     idempotency: Idempotency
   },
@@ -163,7 +181,7 @@ async function serveApi(
   if (!config.apiKey && isLoopback(config.host)) requireKnownHost(server, config.allowedHosts)
   requirePrincipal(server, createApiKeyAuthentication(config.apiKey))
   await registerDocs(server, version)
-  const { interactions, messages, replies, models, streams, idempotency } = rooms
+  const { interactions, messages, replies, models, health, streams, idempotency } = rooms
   const included = {
     schema: messagePage,
     load: async (id: string) => pageView(await messages.list(id, firstPage), messageView),
@@ -171,7 +189,7 @@ async function serveApi(
   interactionRoutes(server, { interactions, messages: included, idempotency })
   messageRoutes(server, { interactions, messages })
   replyRoutes(server, { replies, streams, idempotency })
-  modelRoutes(server, { models })
+  modelRoutes(server, { models, health })
   await server.register(originalRoutes, { interactions, messages, replies })
 }
 

@@ -16,7 +16,8 @@ import { createInteractionStore } from './store.ts'
 
 export interface InteractionSettings {
   title?: string | null | undefined
-  model?: string | undefined
+  /** One, or a list: who answers, and who else where the first cannot. */
+  model?: string | string[] | undefined
   role?: Role | undefined
   prompt?: string | null | undefined
   sampling?: { [Name in keyof Sampling]: Sampling[Name] | null } | undefined
@@ -36,7 +37,7 @@ export type Interactions = ReturnType<typeof createInteractions>
 /** The verbs of interactions. Each finds through the owner: what is another's is not found. */
 export function createInteractions(parts: {
   storage: Storage
-  models: Pick<Models, 'resolve' | 'defaultModel'>
+  models: Pick<Models, 'resolveAll' | 'defaultModel'>
   now: Clock
   /** Runs in the transaction that removes an interaction, before it is gone. */
   onRemove: (tx: Transaction, interactionId: string) => Promise<void>
@@ -50,13 +51,13 @@ export function createInteractions(parts: {
     settings: InteractionSettings,
     { acceptAnyModel = false, also = async () => {} }: CreateOptions = {},
   ): Promise<Interaction> {
-    if (settings.model !== undefined && !acceptAnyModel) models.resolve(settings.model)
+    if (settings.model !== undefined && !acceptAnyModel) models.resolveAll(settings.model)
     const at = now()
     const interaction: Interaction = {
       id: newId(),
       ownerId,
       title: settings.title ?? null,
-      model: settings.model ?? models.defaultModel,
+      ...answering(settings.model ?? models.defaultModel),
       role: settings.role ?? 'System',
       prompt: settings.prompt ?? null,
       sampling: changedSampling({}, settings.sampling),
@@ -89,14 +90,14 @@ export function createInteractions(parts: {
 
   /** Changes what is given and leaves the rest; metadata is replaced whole. */
   async function change(ownerId: string, id: string, settings: InteractionSettings): Promise<Interaction> {
-    if (settings.model !== undefined) models.resolve(settings.model)
+    if (settings.model !== undefined) models.resolveAll(settings.model)
     return storage.write(async (tx) => {
       const before = await store.find(tx, ownerId, id)
       if (!before) throw notFound('Interaction')
       const changed: Interaction = {
         ...before,
         title: settings.title === undefined ? before.title : settings.title,
-        model: settings.model ?? before.model,
+        ...(settings.model !== undefined && answering(settings.model)),
         role: settings.role ?? before.role,
         prompt: settings.prompt === undefined ? before.prompt : settings.prompt,
         sampling: changedSampling(before.sampling, settings.sampling),
@@ -132,6 +133,12 @@ export function createInteractions(parts: {
   }
 
   return { create, find, list, change, remove, takePositions, settingsOf }
+}
+
+/** Who answers, and who else. */
+function answering(named: string | string[]): Pick<Interaction, 'model' | 'fallbacks'> {
+  const [model = '', ...fallbacks] = [named].flat()
+  return { model, fallbacks }
 }
 
 /** Null takes a setting back to the model's own. */

@@ -3,7 +3,7 @@ import { type Page, pageOf, type PageRequest, readingOrder } from '../paging.ts'
 import type { MessageRow, ReplyRow } from '../storage/schema.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import type { ContentPart } from './content.ts'
-import type { Making, Message, MessageStatus, Usage } from './message.ts'
+import type { Making, Message, MessageStatus, Tried, Usage } from './message.ts'
 
 type Joined = Omit<MessageRow, 'tokens'> &
   ({
@@ -25,6 +25,7 @@ const messageColumns = [
 const makingColumns = {
   status: 'replies.status',
   model: 'replies.model',
+  tried_json: 'replies.tried_json',
   attempt: 'replies.attempt',
   finish_reason: 'replies.finish_reason',
   usage_json: 'replies.usage_json',
@@ -185,6 +186,7 @@ function makingOf(row: Joined): Making | null {
   return {
     status: row.status as MessageStatus,
     model: row.model ?? '',
+    tried: row.tried_json === null ? [] : (JSON.parse(row.tried_json) as Tried[]),
     attempt: row.attempt ?? 0,
     finishReason: row.finish_reason,
     usage: row.usage_json === null ? null : (JSON.parse(row.usage_json) as Usage),

@@ -5,10 +5,17 @@ import type { Sampling } from '../interactions/interaction.ts'
  * it, at whatever attempt, does the same.
  */
 export interface ReplyOptions {
+  /** Who may answer, in order, where that is more than one. */
+  models?: string[]
   /** In place of the interaction's; null is none. */
   prompt?: string | null
   /** Each in place of the interaction's. */
   sampling?: Sampling
+}
+
+/** Who may answer: the list, or the one that was named. */
+export function modelsOf(options: ReplyOptions, model: string): string[] {
+  return options.models ?? [model]
 }
 
 /** As it is stored; nothing where there is nothing to say. */

@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { wholeNumber } from '../http/parameters.ts'
-import { metadataSchema, onBusySchema, roleSchema } from '../interactions/schemas.ts'
+import { metadataSchema, modelsSchema, onBusySchema, roleSchema } from '../interactions/schemas.ts'
 import { inputContent } from '../messages/content.ts'
 import { messageSchema } from '../messages/schemas.ts'
-import { plainText } from '../text.ts'
 
 const maxWaitMs = 120_000
 
@@ -13,9 +12,9 @@ export const messageInput = z.strictObject({
   role: roleSchema.extract(['Human', 'System', 'AI']).default('Human').meta({
     description: 'Who said it. A model answers what a Human said; the other roles are only stored.',
   }),
-  model: plainText({ min: 1, max: 256 })
-    .optional()
-    .meta({ description: "Instead of the interaction's own.", examples: ['builtin/eliza'] }),
+  model: modelsSchema.optional().meta({
+    description: "Instead of the interaction's own: one, or a list of up to 8.",
+  }),
   on_busy: onBusySchema.optional().meta({ description: "Instead of the interaction's own." }),
   stream: z.boolean().default(false).meta({ description: "Answer with the reply's events (SSE)." }),
   wait_ms: z
