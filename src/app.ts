@@ -25,6 +25,7 @@ import { createInteractions, type Interactions } from './interactions/interactio
 import { interactionRoutes } from './interactions/routes.ts'
 import type { Job } from './jobs/jobs.ts'
 import type { Log } from './log.ts'
+import { requestsPerMinuteOf } from './model-settings.ts'
 import { createHistoryLoader } from './messages/load-history.ts'
 import { createMessages, type Messages } from './messages/messages.ts'
 import { messageRoutes } from './messages/routes.ts'
@@ -32,6 +33,7 @@ import { messagePage, messageView } from './messages/schemas.ts'
 import { modelRoutes } from './openai/models.ts'
 import { originalRoutes } from './original/routes.ts'
 import type { PageRequest } from './paging.ts'
+import { createHealth, type ProviderHealth } from './providers/health.ts'
 import { createProviderHttp } from './providers/http.ts'
 import { createModels, type Models } from './providers/registry.ts'
 import { findProviders } from './providers/find.ts'
@@ -63,7 +65,13 @@ export async function startApp(
   const engine = await openEngine(config, log, now)
   const { storage, jobs, notices, node } = engine
   const http = createProviderHttp()
-  const models = createModels(await findProviders(config, http))
+  const found = await findProviders(config, http)
+  const models = createModels(found)
+  const health = createHealth({ ...config, now })
+  for (const name of Object.keys(config.providerLimits ?? {})) {
+    if (found.providers.some((provider) => provider.name === name)) continue
+    log.warn({ provider: name }, 'PROVIDER_LIMITS names a provider that is not there')
+  }
   const eventStore = createEventStore(storage)
   const events = createEventLog({ storage, store: eventStore, now, log, notices })
   const changes = createChanges({ storage, now, log, notices })
@@ -95,10 +103,11 @@ export async function startApp(
     interactions,
     messages,
     models,
+    health,
     prepare,
     node,
     notices,
-    limits: config,
+    limits: { ...config, requestsPerMinute: requestsPerMinuteOf(config) },
     now,
     random: Math.random,
     log,
@@ -120,6 +129,7 @@ export async function startApp(
       replies,
       feed,
       models,
+      health,
       streams,
       idempotency,
     })
@@ -178,6 +188,7 @@ async function serveApi(
     replies: Replies
     feed: Feed
     models: Models
+    health: ProviderHealth
     streams: Streams
     idempotency: Idempotency
   },
@@ -185,7 +196,7 @@ async function serveApi(
   if (!config.apiKey && isLoopback(config.host)) requireKnownHost(server, config.allowedHosts)
   requirePrincipal(server, createApiKeyAuthentication(config.apiKey))
   await registerDocs(server, version)
-  const { interactions, messages, replies, feed, models, streams, idempotency } = rooms
+  const { interactions, messages, replies, feed, models, health, streams, idempotency } = rooms
   const included = {
     schema: messagePage,
     load: async (interaction: Interaction) =>
@@ -196,7 +207,7 @@ async function serveApi(
   postingRoutes(server, { interactions, replies, streams, idempotency })
   replyRoutes(server, { replies, streams, idempotency })
   feedRoutes(server, { feed, streams })
-  modelRoutes(server, { models })
+  modelRoutes(server, { models, health })
   await server.register(originalRoutes, { interactions, messages, replies })
 }
 

@@ -28,7 +28,9 @@ export function createBranch(parts: {
     const message = await messages.find(ownerId, id)
     const parentId = message.role === 'AI' ? message.parentId : answerable(message)
     if (parentId === null) throw nothingToAnswer()
-    const options = { ...(await optionsOf(id)), ...given(asking.options) }
+    // Which models it had is not asked again: it may be why.
+    const { models, ...asked } = await optionsOf(id)
+    const options = { ...asked, ...given(asking.options) }
     return post(ownerId, message.interactionId, { ...asking, options, said: [], wantsReply: true, parentId })
   }
 

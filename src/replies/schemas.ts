@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { idParameter, wholeNumber } from '../http/parameters.ts'
-import { metadataSchema, onBusySchema, roleSchema } from '../interactions/schemas.ts'
+import { metadataSchema, modelsSchema, onBusySchema, roleSchema } from '../interactions/schemas.ts'
 import { inputContent, misplacedParts } from '../messages/content.ts'
 import { messageSchema } from '../messages/schemas.ts'
 import { plainText } from '../text.ts'
@@ -12,9 +12,9 @@ const maxWaitMs = 120_000
 
 /** How an answer is asked for, and how it is told. */
 const asking = {
-  model: plainText({ min: 1, max: 256 })
-    .optional()
-    .meta({ description: "Instead of the interaction's own.", examples: ['builtin/eliza'] }),
+  model: modelsSchema.optional().meta({
+    description: "Instead of the interaction's own: one, or a list of up to 8.",
+  }),
   tools: functionTools.optional().meta({ description: 'What the model may ask you to call.' }),
   tool_choice: toolChoice
     .optional()

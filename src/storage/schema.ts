@@ -12,6 +12,7 @@ export interface Schema {
   events: EventRow
   changes: ChangeRow
   idempotency_keys: IdempotencyKeyRow
+  provider_rates: ProviderRateRow
   /** Only where there can be more than one. */
   nodes: NodeRow
 }
@@ -25,6 +26,8 @@ export interface InteractionRow {
   owner_id: string
   title: string | null
   model: string
+  /** Who else may answer, in order. */
+  fallbacks_json: string | null
   role: string
   prompt: string | null
   sampling_json: string
@@ -95,6 +98,12 @@ export interface ReplyRow {
   throttles: number
   /** Not to be claimed before this time. */
   not_before: number | null
+  /** Since when it waits for a provider that nobody may ask now. */
+  waiting_since: number | null
+  /** When it may ask its provider, where that has a limit for each minute. */
+  slot_at: number | null
+  /** The models that failed before, newest last. */
+  tried_json: string | null
   finish_reason: string | null
   usage_json: string | null
   error_json: string | null
@@ -138,6 +147,12 @@ export interface IdempotencyKeyRow {
   fingerprint: string
   answer_json: string
   created_at: number
+}
+
+/** How often a provider was asked, and will be, in the last minute and the next. */
+export interface ProviderRateRow {
+  provider: string
+  window_json: string
 }
 
 /** A process of the cluster; holds a session lock of its number as long as it lives. */

@@ -309,7 +309,14 @@ describe('a migration is refused', { timeout }, () => {
 
 test('every table is copied, but those that belong to one database', async () => {
   const { tables } = await import('../../src/copy/store.ts')
-  const own = ['nodes', 'idempotency_keys', 'schema_migrations', 'schema_migrations_lock', 'schema_survivors']
+  const own = [
+    'nodes',
+    'idempotency_keys',
+    'provider_rates',
+    'schema_migrations',
+    'schema_migrations_lock',
+    'schema_survivors',
+  ]
   for (const engine of ['sqlite', 'postgres'] as const) {
     const storage = await (await make(engine)).open()
     cleanups.push(storage.close)
