@@ -50,7 +50,11 @@ function createStory() {
   const moves = {
     post() {
       const position = made.length + 1
-      const message = { id: `m${position}`, position, making: { status: 'queued' } } as unknown as Message
+      const message = {
+        id: `m${position}`,
+        position,
+        making: { status: 'queued', tried: [] },
+      } as unknown as Message
       made.push({ message, log: [] })
       tell()
     },
@@ -111,7 +115,10 @@ function createStory() {
       made
         .slice(after, to)
         .slice(0, limit)
-        .map(({ message, log }) => ({ ...message, making: { status: statusOf(log) } }) as unknown as Message),
+        .map(
+          ({ message, log }) =>
+            ({ ...message, making: { status: statusOf(log), tried: [] } }) as unknown as Message,
+        ),
     repliesBetween: async (range: { after: number; to: number; limit: number }) => replies(range),
     findMessage: async () => undefined,
     findInteraction: async () => undefined,
