@@ -89,13 +89,18 @@ export function createChangeStore(storage: Storage) {
 
   /** Removes at most `limit` changes that are older than `firstKeptId`, and resolves with their number. */
   async function removeBefore(tx: Transaction, firstKeptId: string, limit: number): Promise<number> {
-    const { numDeletedRows } = await tx
-      .deleteFrom('changes')
-      .where('id', 'in', ({ selectFrom }) =>
-        selectFrom('changes').select('id').where('id', '<', firstKeptId).orderBy('id').limit(limit),
-      )
-      .executeTakeFirst()
-    return Number(numDeletedRows)
+    const rows = await tx
+      .selectFrom('changes')
+      .select('id')
+      .where('id', '<', firstKeptId)
+      .orderBy('id')
+      .limit(limit)
+      .execute()
+    const [first, last] = [rows.at(0), rows.at(-1)]
+    if (!first || !last) return 0
+    // By both ends of their range: else PostgreSQL takes so many for most of the table, and reads all of it.
+    await tx.deleteFrom('changes').where('id', '>=', first.id).where('id', '<=', last.id).execute()
+    return rows.length
   }
 
   return { raise, insert, headOf, headsOf, read, wasRequeued, removeBefore }

@@ -106,12 +106,15 @@ async function follow(api: TestServer) {
   const interaction = await api.begin({ model: 'openai/slow' })
   const { body } = await api.post(`/v1/interactions/${interaction}/messages`, { content: 'Hello' })
   const { events } = await api.open(`/v1/messages/${body.reply.id}/events`)
+  const device = await followOn(api.url, interaction)
   for await (const { type } of events) {
     if (type !== 'text.delta') continue
     await postgres.client.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'parley notices'",
     )
     await seen('comparing readers with logs')
+    await seen('comparing devices with interactions')
+    device.close()
     goOn()
   }
 }
