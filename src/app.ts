@@ -17,6 +17,7 @@ import { createServer } from './http/server.ts'
 import { createStreams, type Streams } from './http/streams.ts'
 import { createApiKeyAuthentication } from './identity/api-key.ts'
 import { createIdempotency, type Idempotency } from './idempotency/idempotency.ts'
+import type { Interaction } from './interactions/interaction.ts'
 import { createInteractions, type Interactions } from './interactions/interactions.ts'
 import { interactionRoutes } from './interactions/routes.ts'
 import type { Job } from './jobs/jobs.ts'
@@ -33,6 +34,7 @@ import { createModels, type Models } from './providers/registry.ts'
 import { findProviders } from './providers/find.ts'
 import { createPrepare } from './replies/prepare.ts'
 import { createReplies, type Replies } from './replies/replies.ts'
+import { postingRoutes } from './replies/posting/routes.ts'
 import { replyRoutes } from './replies/routes.ts'
 
 /** What answers to requests under way may take once nothing else is, when it stops. */
@@ -65,6 +67,7 @@ export async function startApp(
     storage,
     models,
     now,
+    hasBranch: (tx, id, branch) => messages.hasBranch(tx, id, branch),
     onRemove: (tx, id) => replies.removingAll(tx, id),
   })
   const messages: Messages = createMessages({
@@ -166,10 +169,12 @@ async function serveApi(
   const { interactions, messages, replies, models, streams, idempotency } = rooms
   const included = {
     schema: messagePage,
-    load: async (id: string) => pageView(await messages.list(id, firstPage), messageView),
+    load: async (interaction: Interaction) =>
+      pageView(await messages.list(interaction, firstPage), messageView),
   }
   interactionRoutes(server, { interactions, messages: included, idempotency })
   messageRoutes(server, { interactions, messages })
+  postingRoutes(server, { interactions, replies, streams, idempotency })
   replyRoutes(server, { replies, streams, idempotency })
   modelRoutes(server, { models })
   await server.register(originalRoutes, { interactions, messages, replies })

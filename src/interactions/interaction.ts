@@ -1,6 +1,11 @@
 export const roles = ['System', 'Human', 'AI', 'Tool'] as const
 export type Role = (typeof roles)[number]
 
+/** Whether a model answers what is said in that role. */
+export function isAnswered(role: Role): boolean {
+  return role === 'Human' || role === 'Tool'
+}
+
 /** How a model is asked to answer; what is not set is left to the model. */
 export interface Sampling {
   temperature?: number | undefined

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { notFound } from '../errors.ts'
+import { notFound, ParleyError } from '../errors.ts'
 import { newId } from '../ids.ts'
 import type { Page, PageRequest } from '../paging.ts'
 import type { Models } from '../providers/registry.ts'
@@ -22,6 +22,7 @@ export interface InteractionSettings {
   sampling?: { [Name in keyof Sampling]: Sampling[Name] | null } | undefined
   policy?: { [Name in keyof Policy]: Policy[Name] | undefined } | undefined
   metadata?: Metadata | undefined
+  currentBranch?: number | undefined
 }
 
 export interface CreateOptions {
@@ -38,10 +39,12 @@ export function createInteractions(parts: {
   storage: Storage
   models: Pick<Models, 'resolve' | 'defaultModel'>
   now: Clock
+  /** Whether the interaction has such a branch: what is said is another room's. */
+  hasBranch: (tx: Transaction, interactionId: string, branch: number) => Promise<boolean>
   /** Runs in the transaction that removes an interaction, before it is gone. */
   onRemove: (tx: Transaction, interactionId: string) => Promise<void>
 }) {
-  const { storage, models, now, onRemove } = parts
+  const { storage, models, now, hasBranch, onRemove } = parts
   const store = createInteractionStore(storage)
 
   /** Rejects with `unknown_model` where no provider serves the model, unless any name is to be `accepted`. */
@@ -91,8 +94,12 @@ export function createInteractions(parts: {
   async function change(ownerId: string, id: string, settings: InteractionSettings): Promise<Interaction> {
     if (settings.model !== undefined) models.resolve(settings.model)
     return storage.write(async (tx) => {
-      const before = await store.find(tx, ownerId, id)
+      // A post may move it to another branch meanwhile.
+      const before = (await store.lock(tx, ownerId, id)) && (await store.find(tx, ownerId, id))
       if (!before) throw notFound('Interaction')
+      const { currentBranch = before.currentBranch } = settings
+      if (currentBranch !== before.currentBranch && !(await hasBranch(tx, id, currentBranch)))
+        throw noBranch()
       const changed: Interaction = {
         ...before,
         title: settings.title === undefined ? before.title : settings.title,
@@ -102,6 +109,7 @@ export function createInteractions(parts: {
         sampling: changedSampling(before.sampling, settings.sampling),
         policy: changedPolicy(before.policy, settings.policy),
         metadata: settings.metadata ?? before.metadata,
+        currentBranch,
         updatedAt: now(),
       }
       await store.update(tx, changed)
@@ -131,7 +139,13 @@ export function createInteractions(parts: {
     return store.settingsOf(id)
   }
 
-  return { create, find, list, change, remove, takePositions, settingsOf }
+  return { create, find, list, change, remove, takePositions, moveTo: store.moveTo, settingsOf }
+}
+
+function noBranch() {
+  return new ParleyError('invalid_request', 'branch is no branch of this interaction', {
+    fields: [{ in: 'body', field: 'branch', message: 'is no branch of this interaction' }],
+  })
 }
 
 /** Null takes a setting back to the model's own. */

@@ -20,7 +20,7 @@ import {
 /** What an interaction may be shown with: its messages, which are another room's. */
 export interface Included {
   schema: z.ZodType
-  load: (interactionId: string) => Promise<unknown>
+  load: (interaction: Interaction) => Promise<unknown>
 }
 
 /** `/v1/interactions` */
@@ -43,7 +43,7 @@ export function interactionRoutes(
 
   async function show(interaction: Interaction, include: 'messages' | undefined) {
     const view = interactionView(interaction)
-    return include ? { ...view, messages: await messages.load(interaction.id) } : view
+    return include ? { ...view, messages: await messages.load(interaction) } : view
   }
 
   routes.post(

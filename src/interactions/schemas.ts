@@ -55,7 +55,14 @@ const settings = {
 export const interactionInput = z.strictObject(settings).prefault({})
 
 /** `PATCH /v1/interactions/{id}`: what is left out stays. */
-export const interactionChange = z.strictObject(settings)
+export const interactionChange = z.strictObject({
+  ...settings,
+  branch: z
+    .int()
+    .min(0)
+    .optional()
+    .meta({ description: 'The branch that is listed, and that the next message goes on with.' }),
+})
 
 export const interactionSchema = z
   .object({
@@ -75,6 +82,7 @@ export const interactionSchema = z
     presence_penalty: z.number().nullable(),
     frequency_penalty: z.number().nullable(),
     on_busy: onBusySchema,
+    branch: z.int().meta({ description: 'The current branch; 0 is what came first.' }),
     metadata: z.record(z.string(), z.string()),
   })
   .meta({ id: 'Interaction', description: 'A conversation and its settings.' })
@@ -90,8 +98,17 @@ export const interactionPage = pageSchema(interactionSchema)
 
 /** Splits a body into what an interaction is and how its model answers. */
 export function settingsOf(body: z.infer<typeof interactionChange>) {
-  const { title, role, prompt, model, on_busy: onBusy, metadata, ...changedSampling } = body
-  return { title, role, prompt, model, policy: { onBusy }, metadata, sampling: changedSampling }
+  const { title, role, prompt, model, on_busy: onBusy, metadata, branch, ...changedSampling } = body
+  return {
+    title,
+    role,
+    prompt,
+    model,
+    policy: { onBusy },
+    metadata,
+    currentBranch: branch,
+    sampling: changedSampling,
+  }
 }
 
 /** An interaction as the API shows it. */
@@ -114,6 +131,7 @@ export function interactionView(interaction: Interaction): z.infer<typeof intera
     presence_penalty: interaction.sampling.presence_penalty ?? null,
     frequency_penalty: interaction.sampling.frequency_penalty ?? null,
     on_busy: interaction.policy.onBusy,
+    branch: interaction.currentBranch,
     metadata,
   }
 }

@@ -125,6 +125,11 @@ export function createInteractionStore(storage: Storage) {
     return row && { interaction: fromRow(row), firstPosition: row.last_position - given.count + 1 }
   }
 
+  /** Makes `branch` the one that the next message belongs to. */
+  async function moveTo(tx: Transaction, id: string, branch: number): Promise<void> {
+    await tx.updateTable('interactions').set({ current_branch: branch }).where('id', '=', id).execute()
+  }
+
   const selectSettings = storage.prepare(
     (db, given: { id: string }) =>
       db.selectFrom('interactions').select(['prompt', 'sampling_json']).where('id', '=', given.id),
@@ -137,7 +142,7 @@ export function createInteractionStore(storage: Storage) {
     return row && { prompt: row.prompt, sampling: JSON.parse(row.sampling_json) as Sampling }
   }
 
-  return { insert, find, lock, list, update, remove, takePositions, settingsOf }
+  return { insert, find, lock, list, update, remove, takePositions, moveTo, settingsOf }
 }
 
 function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position'> {

@@ -1,5 +1,6 @@
 import type { SharedV4ProviderMetadata } from '@ai-sdk/provider'
 import { z } from 'zod'
+import { ParleyError } from '../errors.ts'
 import type { Role } from '../interactions/interaction.ts'
 import { plainText } from '../text.ts'
 import { resourceUrl } from './resource.ts'
@@ -172,4 +173,13 @@ export function misplacedParts(role: Role, content: InputContent): Array<{ path:
   return content.flatMap(({ type }, index) =>
     may.has(type) ? [] : [{ path: `content.${index}.type`, message: only }],
   )
+}
+
+/** Refuses what is not for `role` to say. */
+export function mustFit(role: Role, content: InputContent): void {
+  const fields = misplacedParts(role, content).map(
+    ({ path, message }) => ({ in: 'body', field: path, message }) as const,
+  )
+  const [first] = fields
+  if (first) throw new ParleyError('invalid_request', `${first.field}: ${first.message}`, { fields })
 }

@@ -1,23 +1,32 @@
 import type { Role } from '../interactions/interaction.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { ContentPart } from './content.ts'
+import { createBranchStore } from './branch-store.ts'
 import { fitHistory, type Turn, wantsMore } from './history.ts'
+import type { Message } from './message.ts'
+import { segmentsBetween } from './path.ts'
 
 const pageSize = 200
 
+/** Which answer the history is for. */
+type Before = Pick<Message, 'interactionId' | 'branch' | 'position'>
+
 /**
- * Reads what was said before `beforePosition`, as much of it as fits `budgetTokens`, oldest first. Reads from
- * the newest backwards and no further than what fits, so that a long interaction costs no more than its window.
+ * Reads what was said before a reply on its way of the conversation, as much of it as fits `budgetTokens`, oldest
+ * first. Reads from the newest backwards and no further than what fits, so that a long interaction costs no more
+ * than its window.
  */
 export function createHistoryLoader(storage: Storage) {
+  const branches = createBranchStore(storage)
   /** What was not said (an answer that failed, or is still being made) is no history. */
   const selectBefore = storage.prepare(
-    (db, given: { interactionId: string; beforePosition: number; limit: number }) =>
+    (db, given: { interactionId: string; branch: number; beforePosition: number; limit: number }) =>
       db
         .selectFrom('messages')
         .leftJoin('replies', 'replies.id', 'messages.id')
         .select(['messages.position', 'messages.role', 'messages.content_json', 'messages.tokens'])
         .where('messages.interaction_id', '=', given.interactionId)
+        .where('messages.branch', '=', given.branch)
         .where('messages.position', '<', given.beforePosition)
         .where('messages.content_json', '!=', '[]')
         .where((eb) =>
@@ -32,28 +41,32 @@ export function createHistoryLoader(storage: Storage) {
   )
 
   return async function loadHistory(
-    interactionId: string,
-    beforePosition: number,
+    { interactionId, branch, position }: Before,
     budgetTokens: number,
   ): Promise<Turn[]> {
     const newestFirst: Turn[] = []
-    let from = beforePosition
-    while (wantsMore(newestFirst, budgetTokens)) {
-      // Each page starts where the one before it ended.
-      const { rows } = await selectBefore(storage.db, {
-        interactionId,
-        beforePosition: from,
-        limit: pageSize,
-      })
-      for (const row of rows) {
-        newestFirst.push({
-          role: row.role as Role,
-          content: JSON.parse(row.content_json) as ContentPart[],
-          tokens: row.tokens,
+    const path = (await branches.pathOf(storage.db, interactionId, branch)) ?? []
+    for (const segment of segmentsBetween(path, 0, position, 'desc')) {
+      let from = Math.min(position, segment.upTo + 1)
+      while (wantsMore(newestFirst, budgetTokens)) {
+        // Each page starts where the one before it ended.
+        const { rows } = await selectBefore(storage.db, {
+          interactionId,
+          branch: segment.branch,
+          beforePosition: from,
+          limit: pageSize,
         })
-        from = row.position
+        for (const row of rows) {
+          newestFirst.push({
+            role: row.role as Role,
+            content: JSON.parse(row.content_json) as ContentPart[],
+            tokens: row.tokens,
+          })
+          from = row.position
+        }
+        if (rows.length < pageSize) break
       }
-      if (rows.length < pageSize) break
+      if (!wantsMore(newestFirst, budgetTokens)) break
     }
     return fitHistory(newestFirst, budgetTokens)
   }

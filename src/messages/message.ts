@@ -39,6 +39,8 @@ export interface Message {
   position: number
   /** The way of the conversation it was said in first; 0 is what came first. */
   branch: number
+  /** What it follows, as far as that is still there. */
+  parentId: string | null
   role: Role
   content: ContentPart[]
   metadata: Metadata

@@ -1,10 +1,12 @@
 import type { Clock } from '../clock.ts'
 import { notFound, ParleyError } from '../errors.ts'
-import type { Metadata, Role } from '../interactions/interaction.ts'
+import type { Interaction, Metadata } from '../interactions/interaction.ts'
 import type { Page, PageRequest } from '../paging.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
-import { type ContentPart, type InputContent, misplacedParts, partsOf } from './content.ts'
+import { createBranchStore } from './branch-store.ts'
+import { type InputContent, mustFit, partsOf } from './content.ts'
 import { isOpen, type Message } from './message.ts'
+import { createSiblings } from './siblings.ts'
 import { createMessageStore } from './store.ts'
 import { estimateTokens } from './tokens.ts'
 
@@ -19,6 +21,7 @@ export function createMessages(parts: {
 }) {
   const { storage, now, onRemove } = parts
   const store = createMessageStore(storage)
+  const branches = createBranchStore(storage)
 
   async function find(ownerId: string, id: string): Promise<Message> {
     const message = await store.find(storage.db, ownerId, id)
@@ -26,13 +29,19 @@ export function createMessages(parts: {
     return message
   }
 
-  /** The messages of an interaction, by position. The caller has found the interaction through its owner. */
-  async function list(interactionId: string, request: PageRequest): Promise<Page<Message>> {
-    const page = await store.list(interactionId, request)
+  /**
+   * The messages along a branch of an interaction (its current one unless another is asked for), by position. The
+   * caller has found the interaction through its owner.
+   */
+  async function list(
+    { id, currentBranch }: Pick<Interaction, 'id' | 'currentBranch'>,
+    { branch = currentBranch, ...request }: PageRequest & { branch?: number | undefined },
+  ): Promise<Page<Message>> {
+    const path = await branches.pathOf(storage.db, id, branch)
+    if (!path) throw noneOf('branch', 'is no branch of this interaction')
+    const page = await store.list(id, path, request)
     if (typeof page === 'object') return page
-    throw new ParleyError('invalid_request', `${page} is no message of this interaction`, {
-      fields: [{ in: 'query', field: page, message: 'is no message of this interaction' }],
-    })
+    throw noneOf(page, 'is no message of this interaction')
   }
 
   /** Corrects what was said, in its place. A reply that is still being made can't be corrected. */
@@ -72,14 +81,21 @@ export function createMessages(parts: {
     })
   }
 
-  return { find, list, change, remove }
+  return {
+    find,
+    list,
+    siblingsOf: createSiblings({ storage, store, branches }),
+    /** The branches of an interaction but for what came first. */
+    branchesOf: branches.list,
+    hasBranch: async (tx: Transaction, interactionId: string, branch: number) =>
+      (await branches.pathOf(tx, interactionId, branch)) !== undefined,
+    change,
+    remove,
+  }
 }
 
-/** Refuses parts that are not for this role to say. */
-function mustFit(role: Role, content: ContentPart[]): void {
-  const fields = misplacedParts(role, content).map(
-    ({ path, message }) => ({ in: 'body', field: path, message }) as const,
-  )
-  const [first] = fields
-  if (first) throw new ParleyError('invalid_request', `${first.field}: ${first.message}`, { fields })
+function noneOf(field: string, message: string) {
+  return new ParleyError('invalid_request', `${field} ${message}`, {
+    fields: [{ in: 'query', field, message }],
+  })
 }

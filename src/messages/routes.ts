@@ -7,6 +7,9 @@ import type { Interactions } from '../interactions/interactions.ts'
 import { interactionView } from '../interactions/schemas.ts'
 import type { Messages } from './messages.ts'
 import {
+  branchesQuery,
+  branchPage,
+  branchView,
   messageChange,
   messagePage,
   messageQuery,
@@ -30,15 +33,43 @@ export function messageRoutes(
     {
       schema: {
         tags,
-        summary: 'List the messages of an interaction, oldest first',
+        summary: 'List the messages of an interaction along a branch, oldest first',
         params: uuidParams,
         querystring: messagesQuery,
         response: { 200: messagePage, ...problemAnswers('not_found') },
       },
     },
     async ({ principal, params, query }) => {
+      const interaction = await interactions.find(principal.ownerId, params.id)
+      const { include, ...request } = query
+      const page = await messages.list(interaction, request)
+      const siblings = include && (await messages.siblingsOf(interaction.id, page.data))
+      return pageView(page, (message) => ({
+        ...messageView(message),
+        ...(siblings && {
+          siblings: siblings.get(message.id) ?? [{ id: message.id, branch: message.branch }],
+        }),
+      }))
+    },
+  )
+
+  routes.get(
+    '/v1/interactions/:id/branches',
+    {
+      schema: {
+        tags,
+        summary: 'List the branches of an interaction',
+        description:
+          'Each began where a message was regenerated or edited, or posted behind one that was not the newest. What ' +
+          'came first is branch 0, which is not listed.',
+        params: uuidParams,
+        querystring: branchesQuery,
+        response: { 200: branchPage, ...problemAnswers('not_found') },
+      },
+    },
+    async ({ principal, params, query }) => {
       const { id } = await interactions.find(principal.ownerId, params.id)
-      return pageView(await messages.list(id, query), messageView)
+      return pageView(await messages.branchesOf(id, query), branchView)
     },
   )
 

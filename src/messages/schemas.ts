@@ -2,7 +2,10 @@ import { z } from 'zod'
 import { isoTime } from '../clock.ts'
 import { replyErrors, type ReplyErrorCode } from '../errors.ts'
 import { pageQuery, pageSchema } from '../http/pagination.ts'
+import { wholeNumber } from '../http/parameters.ts'
 import { interactionSchema, metadataSchema, roleSchema } from '../interactions/schemas.ts'
+import type { Branch } from './branch-store.ts'
+import { maxBranches } from './branching.ts'
 import { contentPart, inputContent, shownContent, textOf } from './content.ts'
 import { type Message, messageStatuses } from './message.ts'
 
@@ -30,6 +33,8 @@ export const messageSchema = z
     id: z.uuid(),
     interaction_id: z.uuid(),
     position: z.int().meta({ description: 'Its place in the interaction: 1, 2, 3, …' }),
+    branch: z.int().meta({ description: 'The branch that it was said in first; 0 is what came first.' }),
+    parent_id: z.uuid().nullable().meta({ description: 'The message that it follows.' }),
     role: roleSchema,
     status: statusSchema,
     content: z.array(contentPart),
@@ -51,8 +56,52 @@ export const messageChange = z.strictObject({
   metadata: metadataSchema.optional(),
 })
 
-export const messagesQuery = pageQuery('asc')
-export const messagePage = pageSchema(messageSchema).meta({ id: 'MessagePage' })
+export const messagesQuery = pageQuery('asc').extend({
+  branch: wholeNumber(0, maxBranches)
+    .optional()
+    .meta({ description: "The branch to follow; the interaction's current one unless given." }),
+  include: z
+    .literal('siblings')
+    .optional()
+    .meta({ description: 'Also what else was said in the place of each message.' }),
+})
+export const messagePage = pageSchema(
+  messageSchema.extend({
+    siblings: z
+      .array(z.object({ id: z.uuid(), branch: z.int() }))
+      .optional()
+      .meta({ description: 'With `include=siblings`: the message and those that stand in its place.' }),
+  }),
+).meta({ id: 'MessagePage' })
+
+/** `GET /v1/interactions/{id}/branches` */
+export const branchesQuery = pageQuery('asc')
+export const branchSchema = z
+  .object({
+    object: z.literal('branch'),
+    id: z.uuid(),
+    number: z.int().meta({ description: '1, 2, 3, … in the order of their making.' }),
+    parent: z.int().meta({ description: 'The branch that it left.' }),
+    fork_position: z.int().meta({ description: 'The last position that both share; 0 where there is none.' }),
+    first_position: z.int().meta({ description: 'Of its first message of its own.' }),
+    created_at: z.iso.datetime(),
+  })
+  .meta({ id: 'Branch', description: 'Another way that a conversation went.' })
+export const branchPage = pageSchema(branchSchema)
+
+/** A branch as the API shows it. */
+export function branchView(branch: Branch): z.infer<typeof branchSchema> {
+  const { id, number, shared, forkPosition, firstPosition, createdAt } = branch
+  return {
+    object: 'branch',
+    id,
+    number,
+    parent: shared.at(-1)?.branch ?? 0,
+    fork_position: forkPosition,
+    first_position: firstPosition,
+    created_at: isoTime(createdAt),
+  }
+}
 
 export const messageQuery = z.strictObject({
   include: z.literal('interaction').optional().meta({ description: 'Also the interaction it belongs to.' }),
@@ -61,12 +110,26 @@ export const messageWithInteraction = messageSchema.extend({ interaction: intera
 
 /** A message as the API shows it. */
 export function messageView(message: Message): z.infer<typeof messageSchema> {
-  const { id, interactionId, position, role, content, metadata, createdAt, updatedAt, making } = message
+  const {
+    id,
+    interactionId,
+    position,
+    branch,
+    parentId,
+    role,
+    content,
+    metadata,
+    createdAt,
+    updatedAt,
+    making,
+  } = message
   return {
     object: 'message',
     id,
     interaction_id: interactionId,
     position,
+    branch,
+    parent_id: parentId,
     role,
     status: making?.status ?? 'completed',
     content: shownContent(content),

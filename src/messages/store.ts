@@ -1,58 +1,50 @@
-import type { Metadata, Role } from '../interactions/interaction.ts'
-import { type Page, pageOf, type PageRequest, readingOrder } from '../paging.ts'
-import type { MessageRow, ReplyRow } from '../storage/schema.ts'
+import type { ExpressionBuilder } from 'kysely'
+import type { Role } from '../interactions/interaction.ts'
+import type { MessageRow, Schema } from '../storage/schema.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import type { ContentPart } from './content.ts'
-import type { Making, Message, MessageStatus, Usage } from './message.ts'
+import type { Message } from './message.ts'
+import { createPathStore } from './path-store.ts'
+import { columns, fromRow } from './row.ts'
 
-type Joined = Omit<MessageRow, 'tokens'> &
-  ({
-    [Column in keyof typeof makingColumns]: ReplyRow[Column] | null
-  } & { status: string | null })
-
-const messageColumns = [
-  'messages.id',
-  'messages.interaction_id',
-  'messages.position',
-  'messages.branch',
-  'messages.role',
-  'messages.content_json',
-  'messages.metadata_json',
-  'messages.created_at',
-  'messages.updated_at',
-] as const
-
-const makingColumns = {
-  status: 'replies.status',
-  model: 'replies.model',
-  attempt: 'replies.attempt',
-  finish_reason: 'replies.finish_reason',
-  usage_json: 'replies.usage_json',
-  error_json: 'replies.error_json',
-  completed_at: 'replies.completed_at',
-} as const
+/** The one in front of a message on its branch; null for the first one of that. */
+function previousId(eb: ExpressionBuilder<Schema, 'messages'>) {
+  return eb
+    .selectFrom('messages as previous')
+    .select('previous.id')
+    .whereRef('previous.interaction_id', '=', 'messages.interaction_id')
+    .whereRef('previous.branch', '=', 'messages.branch')
+    .whereRef('previous.position', '<', 'messages.position')
+    .orderBy('previous.position', 'desc')
+    .limit(1)
+    .as('parent_id')
+}
 
 /** The SQL of messages. How a message is coming along is read from `replies`, which only that room writes. */
 export function createMessageStore(storage: Storage) {
-  const columns = [...messageColumns, ...Object.values(makingColumns)] as const
+  const along = createPathStore(storage)
 
   const insertOne = storage.prepare((db, row: MessageRow) =>
-    db.insertInto('messages').values({
-      id: row.id,
-      interaction_id: row.interaction_id,
-      position: row.position,
-      role: row.role,
-      content_json: row.content_json,
-      metadata_json: row.metadata_json,
-      tokens: row.tokens,
-      branch: row.branch,
-      created_at: row.created_at,
-      updated_at: row.updated_at,
-    }),
+    db
+      .insertInto('messages')
+      .values({
+        id: row.id,
+        interaction_id: row.interaction_id,
+        position: row.position,
+        role: row.role,
+        content_json: row.content_json,
+        metadata_json: row.metadata_json,
+        tokens: row.tokens,
+        branch: row.branch,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+      })
+      .returning(previousId),
   )
 
-  async function insert(tx: Transaction, message: Message, tokens: number): Promise<void> {
-    await insertOne(tx, {
+  /** Stores a message as it is said; what `parentId` says is not kept. Resolves with the one that it follows. */
+  async function insert(tx: Transaction, message: Message, tokens: number): Promise<string | null> {
+    const { rows } = await insertOne(tx, {
       id: message.id,
       interaction_id: message.interactionId,
       position: message.position,
@@ -64,6 +56,7 @@ export function createMessageStore(storage: Storage) {
       created_at: message.createdAt,
       updated_at: message.updatedAt,
     })
+    return rows[0]?.parent_id ?? along.acrossFork(tx, message)
   }
 
   const selectOne = storage.prepare((db, given: { id: string; ownerId: string }) =>
@@ -72,48 +65,17 @@ export function createMessageStore(storage: Storage) {
       .innerJoin('interactions', 'interactions.id', 'messages.interaction_id')
       .leftJoin('replies', 'replies.id', 'messages.id')
       .select(columns)
+      .select(previousId)
       .where('messages.id', '=', given.id)
       .where('interactions.owner_id', '=', given.ownerId),
   )
 
   async function find(on: Database | Transaction, ownerId: string, id: string) {
     const { rows } = await selectOne(on, { id, ownerId })
-    return rows[0] && fromRow(rows[0])
-  }
-
-  /** The name of the cursor, where one of `request` is no message of the interaction. */
-  async function list(
-    interactionId: string,
-    request: PageRequest,
-  ): Promise<Page<Message> | 'after' | 'before'> {
-    const { limit, order, after, before } = request
-    const positions = await positionsOf(interactionId, [after, before])
-    if (after !== undefined && !positions.has(after)) return 'after'
-    if (before !== undefined && !positions.has(before)) return 'before'
-    const [behind, inFront] = order === 'asc' ? (['>', '<'] as const) : (['<', '>'] as const)
-    let query = storage.db
-      .selectFrom('messages')
-      .leftJoin('replies', 'replies.id', 'messages.id')
-      .select(columns)
-      .where('messages.interaction_id', '=', interactionId)
-      .orderBy('messages.position', readingOrder(request))
-      .limit(limit + 1)
-    if (after !== undefined) query = query.where('messages.position', behind, positions.get(after) ?? 0)
-    if (before !== undefined) query = query.where('messages.position', inFront, positions.get(before) ?? 0)
-    const page = pageOf(await query.execute(), request)
-    return { ...page, data: page.data.map((row) => fromRow(row)) }
-  }
-
-  async function positionsOf(interactionId: string, cursors: Array<string | undefined>) {
-    const ids = cursors.filter((id) => id !== undefined)
-    if (ids.length === 0) return new Map<string, number>()
-    const rows = await storage.db
-      .selectFrom('messages')
-      .select(['id', 'position'])
-      .where('id', 'in', ids)
-      .where('interaction_id', '=', interactionId)
-      .execute()
-    return new Map(rows.map(({ id, position }) => [id, position]))
+    const [row] = rows
+    if (!row) return undefined
+    const message = fromRow(row, row.parent_id)
+    return message.parentId === null ? { ...message, parentId: await along.acrossFork(on, message) } : message
   }
 
   async function update(tx: Transaction, message: Message, tokens: number): Promise<void> {
@@ -145,50 +107,27 @@ export function createMessageStore(storage: Storage) {
     await setContent(tx, { ...given, content: JSON.stringify(given.content) })
   }
 
-  /** The id of the message at a position; undefined where it was deleted. */
-  async function idAt(tx: Transaction, interactionId: string, position: number): Promise<string | undefined> {
+  /** A branch's own message at a position; undefined where there is none (any more). */
+  async function at(
+    tx: Transaction,
+    interactionId: string,
+    { branch, position }: { branch: number; position: number },
+  ): Promise<Pick<Message, 'id' | 'role'> | undefined> {
     const row = await tx
       .selectFrom('messages')
-      .select('id')
+      .select(['id', 'role'])
       .where('interaction_id', '=', interactionId)
+      .where('branch', '=', branch)
       .where('position', '=', position)
       .executeTakeFirst()
-    return row?.id
+    return row && { id: row.id, role: row.role as Role }
   }
 
   async function remove(tx: Transaction, id: string): Promise<void> {
     await tx.deleteFrom('messages').where('id', '=', id).execute()
   }
 
-  return { insert, find, list, update, writeContent, idAt, remove }
+  return { ...along, insert, find, update, writeContent, at, remove }
 }
 
 export type MessageStore = ReturnType<typeof createMessageStore>
-
-function fromRow(row: Joined): Message {
-  return {
-    id: row.id,
-    interactionId: row.interaction_id,
-    position: row.position,
-    branch: row.branch,
-    role: row.role as Role,
-    content: JSON.parse(row.content_json) as ContentPart[],
-    metadata: JSON.parse(row.metadata_json) as Metadata,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    making: makingOf(row),
-  }
-}
-
-function makingOf(row: Joined): Making | null {
-  if (row.status === null) return null
-  return {
-    status: row.status as MessageStatus,
-    model: row.model ?? '',
-    attempt: row.attempt ?? 0,
-    finishReason: row.finish_reason,
-    usage: row.usage_json === null ? null : (JSON.parse(row.usage_json) as Usage),
-    error: row.error_json === null ? null : (JSON.parse(row.error_json) as NonNullable<Making['error']>),
-    completedAt: row.completed_at,
-  }
-}

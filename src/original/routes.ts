@@ -6,6 +6,7 @@ import { refusalsIn } from '../http/answers.ts'
 import { sendDetail } from '../http/detail.ts'
 import { NotJson } from '../http/json-body.ts'
 import { toRefusal } from '../http/server.ts'
+import type { Interaction } from '../interactions/interaction.ts'
 import type { Interactions } from '../interactions/interactions.ts'
 import type { Message } from '../messages/message.ts'
 import type { Messages } from '../messages/messages.ts'
@@ -69,7 +70,7 @@ export async function originalRoutes(
       const data = []
       for (const interaction of found.toReversed()) {
         // One after the other: all of them at once would hold all of them in memory twice.
-        data.push(listedView(interaction, await allMessages(interaction.id)))
+        data.push(listedView(interaction, await allMessages(interaction)))
       }
       return { data }
     },
@@ -105,8 +106,8 @@ export async function originalRoutes(
     },
     async (request) => {
       const { id } = check(interactionParams, 'path', request.params)
-      await interactions.find(request.principal.ownerId, id)
-      return (await allMessages(id)).filter(isSaid).map(messageView)
+      const interaction = await interactions.find(request.principal.ownerId, id)
+      return (await allMessages(interaction)).filter(isSaid).map(messageView)
     },
   )
 
@@ -141,9 +142,9 @@ export async function originalRoutes(
   )
 
   /** Oldest first. */
-  async function allMessages(interactionId: string): Promise<Message[]> {
+  async function allMessages(interaction: Interaction): Promise<Message[]> {
     const newestFirst = await upTo(maxMessages, (limit, after) =>
-      messages.list(interactionId, { limit, order: 'desc', after }),
+      messages.list(interaction, { limit, order: 'desc', after }),
     )
     return newestFirst.toReversed()
   }

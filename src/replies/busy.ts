@@ -1,5 +1,5 @@
 import { ParleyError } from '../errors.ts'
-import type { OnBusy } from '../interactions/interaction.ts'
+import { isAnswered, type OnBusy } from '../interactions/interaction.ts'
 import type { MessageStore } from '../messages/store.ts'
 import type { Transaction } from '../storage/storage.ts'
 import type { ReplyStore } from './store.ts'
@@ -9,7 +9,7 @@ const retryAfterMs = 1_000
 /** What becomes of the answers that are not there yet, when the next message is posted. */
 export function createBusyPolicy(parts: {
   store: Pick<ReplyStore, 'lockOpen'>
-  messages: Pick<MessageStore, 'idAt' | 'remove'>
+  messages: Pick<MessageStore, 'at' | 'remove'>
   /** Ends a reply in the transaction, and keeps what was said of it. */
   cancelReply: (tx: Transaction, id: string) => Promise<void>
   /** Runs before a reply is removed in the transaction. */
@@ -18,25 +18,43 @@ export function createBusyPolicy(parts: {
   const { store, messages, cancelReply, removing } = parts
 
   /**
-   * Makes way in an interaction, as its policy says. The caller holds the interaction, so that no other post comes
-   * between. Rejects with `interaction_busy` where the policy is to reject, and an answer is open.
+   * Makes way in an interaction, as its policy says; `keptId` stays, whatever that is. The caller holds the
+   * interaction, so that no other post comes between. Rejects with `interaction_busy` where the policy is to
+   * reject, and an answer is open.
    */
-  return async function makeWay(tx: Transaction, interactionId: string, policy: OnBusy): Promise<void> {
+  return async function makeWay(
+    tx: Transaction,
+    interactionId: string,
+    policy: OnBusy,
+    keptId: string | null = null,
+  ): Promise<void> {
     if (policy === 'queue') return
     const open = await store.lockOpen(tx, interactionId)
     if (open.length > 0 && policy === 'reject') throw busy()
-    for (const { id, position } of open) {
+    for (const { id, branch, position } of open) {
       if (policy === 'interrupt') await cancelReply(tx, id)
-      else await removeTurn(tx, interactionId, id, position)
+      else await removeTurn(tx, interactionId, { id, branch, position }, keptId)
     }
   }
 
-  /** The reply, and the question that it was to answer: the position in front of it was taken with its own. */
-  async function removeTurn(tx: Transaction, interactionId: string, replyId: string, position: number) {
-    const questionId = await messages.idAt(tx, interactionId, position - 1)
-    await removing(tx, replyId)
-    await messages.remove(tx, replyId)
-    if (questionId !== undefined) await messages.remove(tx, questionId)
+  /**
+   * The reply, and what it was to answer: what was said for it, right in front of it. One that was made anew begins
+   * its branch, and its question stays.
+   */
+  async function removeTurn(
+    tx: Transaction,
+    interactionId: string,
+    { id, branch, position }: { id: string; branch: number; position: number },
+    keptId: string | null,
+  ) {
+    await removing(tx, id)
+    await messages.remove(tx, id)
+    for (let before = position - 1; ; before -= 1) {
+      // Mostly there is one.
+      const said = await messages.at(tx, interactionId, { branch, position: before })
+      if (!said || !isAnswered(said.role) || said.id === keptId) return
+      await messages.remove(tx, said.id)
+    }
   }
 }
 

@@ -143,7 +143,7 @@ export function createOpenReplyStore(storage: Storage) {
   async function lockOpen(tx: Transaction, interactionId: string) {
     return tx
       .selectFrom('replies')
-      .select(['id', 'position'])
+      .select(['id', 'branch', 'position'])
       .where('interaction_id', '=', interactionId)
       .where(isOpen)
       .orderBy('position')

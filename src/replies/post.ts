@@ -5,6 +5,7 @@ import type { Metadata, OnBusy, Role } from '../interactions/interaction.ts'
 import type { Interactions } from '../interactions/interactions.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
 import { type InputContent, partsOf } from '../messages/content.ts'
+import type { PlaceBehind } from '../messages/branching.ts'
 import type { Message } from '../messages/message.ts'
 import type { MessageStore } from '../messages/store.ts'
 import { estimateTokens } from '../messages/tokens.ts'
@@ -12,6 +13,7 @@ import type { Models } from '../providers/registry.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { WaitingReply } from './open-store.ts'
 import { optionsToJson, type ReplyOptions } from './options.ts'
+import type { createBusyPolicy } from './busy.ts'
 import type { ReplyStore } from './store.ts'
 
 export interface NewMessage {
@@ -30,6 +32,8 @@ export interface NewTurn {
   /** Accepts a model that nobody serves; its reply then says so. */
   acceptAnyModel?: boolean
   options?: ReplyOptions | undefined
+  /** What it follows, null for nothing; else the newest message of the current branch. */
+  parentId?: string | null | undefined
   /** Instead of the interaction's own. */
   onBusy?: OnBusy | undefined
   /** Runs in the transaction when it holds the interaction, before anything else is done. */
@@ -52,12 +56,24 @@ export function createPost(parts: {
   models: Pick<Models, 'resolve'>
   jobs: Pick<Jobs, 'enqueue' | 'waiting'>
   jobOf: (reply: WaitingReply) => Job
-  makeWay: (tx: Transaction, interactionId: string, policy: OnBusy) => Promise<void>
+  placeBehind: PlaceBehind
+  makeWay: ReturnType<typeof createBusyPolicy>
   maxQueuedReplies: number
   now: Clock
 }) {
-  const { storage, store, interactions, messages, models, jobs, jobOf, makeWay, maxQueuedReplies, now } =
-    parts
+  const {
+    storage,
+    store,
+    interactions,
+    messages,
+    models,
+    jobs,
+    jobOf,
+    makeWay,
+    placeBehind,
+    maxQueuedReplies,
+    now,
+  } = parts
 
   function post(ownerId: string, interactionId: string, turn: NewTurn): Promise<Posted> {
     mayPost(turn)
@@ -81,13 +97,20 @@ export function createPost(parts: {
     if (!taken) throw notFound('Interaction')
     const { interaction, firstPosition } = taken
     await turn.before?.(tx)
-    if (turn.wantsReply) await makeWay(tx, interactionId, turn.onBusy ?? interaction.policy.onBusy)
-    const place = { interactionId, branch: interaction.currentBranch }
-    const said = turn.said.map((message, index) =>
-      messageAt({ ...place, position: firstPosition + index }, message),
-    )
-    // In the order of their positions, and SQLite takes one at a time anyway.
-    for (const message of said) await messages.insert(tx, message, estimateTokens(message.content))
+    if (turn.wantsReply) {
+      await makeWay(tx, interactionId, turn.onBusy ?? interaction.policy.onBusy, turn.parentId)
+    }
+    const branch =
+      turn.parentId === undefined
+        ? interaction.currentBranch
+        : await placeBehind(tx, interaction, turn.parentId, firstPosition)
+    const place = { interactionId, branch }
+    const said: Message[] = []
+    for (const message of turn.said) {
+      const position = firstPosition + said.length
+      // In the order of their positions, and SQLite takes one at a time anyway.
+      said.push(await insert(tx, messageAt({ ...place, position }, message)))
+    }
     const position = firstPosition + said.length
     const reply = turn.wantsReply
       ? await queueReply(tx, { ...place, position }, turn, turn.model ?? interaction.model)
@@ -97,11 +120,17 @@ export function createPost(parts: {
     return posted
   }
 
+  async function insert(tx: Transaction, message: Message): Promise<Message> {
+    const parentId = await messages.insert(tx, message, estimateTokens(message.content))
+    return { ...message, parentId }
+  }
+
   function messageAt(place: Place, { role, content, metadata = {} }: NewMessage): Message {
     const at = now()
     return {
       id: newId(),
       ...place,
+      parentId: null,
       role,
       content: partsOf(content),
       metadata,
@@ -115,8 +144,10 @@ export function createPost(parts: {
     // Its jobs are one job, however many replies wait: they are counted themselves.
     if (await store.hasMoreOpenThan(tx, maxQueuedReplies, place)) throw busy()
     const model = resolve(modelName, turn.acceptAnyModel ?? false)
-    const reply = { ...messageAt(place, { role: 'AI', content: [] }), making: queued(model) }
-    await messages.insert(tx, reply, 0)
+    const reply = await insert(tx, {
+      ...messageAt(place, { role: 'AI', content: [] }),
+      making: queued(model),
+    })
     const options = optionsToJson(turn.options)
     await store.insert(tx, { id: reply.id, ...place, model, options, now: reply.createdAt })
     await jobs.enqueue(tx, jobOf({ interactionId: place.interactionId, model, notBefore: null }))

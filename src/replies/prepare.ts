@@ -44,7 +44,6 @@ export function createPrepare(parts: {
       answerTokens: settings.sampling.max_output_tokens ?? usualAnswerTokens,
       promptTokens: tokensOfAll(settings.prompt, reply.options),
     })
-    const history = await loadHistory(reply.interactionId, reply.position, budget)
-    return modelCall(settings, history, reply.options, provider.name)
+    return modelCall(settings, await loadHistory(reply, budget), reply.options, provider.name)
   }
 }

@@ -4,14 +4,18 @@ import type { Interactions } from '../interactions/interactions.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
 import type { Messages } from '../messages/messages.ts'
+import { createBranchStore } from '../messages/branch-store.ts'
+import { createBranching } from '../messages/branching.ts'
 import { createMessageStore } from '../messages/store.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Notices } from '../storage/notices.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { createBranch } from './branch.ts'
 import { createBusyPolicy } from './busy.ts'
 import { createCancel } from './cancel.ts'
 import { createClaim } from './claim.ts'
 import { createConclude } from './conclude.ts'
+import { createFork } from './fork.ts'
 import { createHalt } from './halt.ts'
 import { asPosted, createPost, type Posted } from './post.ts'
 import type { Prepare } from './prepare.ts'
@@ -22,6 +26,7 @@ import { createReplyStore } from './store.ts'
 import { createSweeper } from './sweep.ts'
 import { createWatch } from './watch.ts'
 
+export type { Asking } from './branch.ts'
 export type { Posted } from './post.ts'
 export type Replies = ReturnType<typeof createReplies>
 
@@ -30,7 +35,7 @@ export function createReplies(parts: {
   storage: Storage
   events: EventLog
   jobs: Jobs
-  interactions: Pick<Interactions, 'takePositions'>
+  interactions: Pick<Interactions, 'find' | 'create' | 'takePositions' | 'moveTo'>
   messages: Pick<Messages, 'find'>
   models: Models
   prepare: Prepare
@@ -47,6 +52,7 @@ export function createReplies(parts: {
   const { maxQueuedReplies } = parts.limits
   const store = createReplyStore(storage)
   const messageStore = createMessageStore(storage)
+  const branches = createBranchStore(storage)
   const conclude = createConclude({ ...parts, store, messages: messageStore, jobOf })
   const runner = createRunner({
     ...parts,
@@ -73,6 +79,12 @@ export function createReplies(parts: {
     models,
     jobs,
     jobOf,
+    placeBehind: createBranching({
+      store: messageStore,
+      branches,
+      interactions,
+      now,
+    }),
     makeWay: createBusyPolicy({ store, messages: messageStore, cancelReply, removing }),
     maxQueuedReplies,
     now,
@@ -108,6 +120,8 @@ export function createReplies(parts: {
 
   return {
     ...posting,
+    ...createBranch({ messages, post: posting.post }),
+    fork: createFork({ ...parts, branches }),
     cancel,
     find: messages.find,
 

@@ -51,8 +51,6 @@ export interface BranchRow {
   fork_position: number
   /** Of its first own message. */
   first_position: number
-  /** Of the message behind the fork that was there first. */
-  instead_of: number
   /** What it shares, oldest first: pairs of a branch and the last position that belongs to it. */
   path_json: string
   created_at: number

@@ -53,7 +53,7 @@ describe.skipIf(lacksNginx || lacksPostgres)('three nodes behind nginx', () => {
       cluster,
       createRandom(random.seed),
       { outages, takeovers },
-      { times: 12, pauseMs: 500, shares, cut: load.cut },
+      { times: 10, pauseMs: 500, shares, cut: load.cut },
     )
     const { counts, exceptions } = await load.finish()
     console.log(`SEED=${random.seed}, ${JSON.stringify({ ...made, ...counts })}`)

@@ -74,6 +74,8 @@ describe('jobs of two nodes', () => {
     // Of the four, only the one that was posted to a node that makes no answers was told.
     await post(await open(), 'd')
     await hasLookedAt('d')
+    // Each hears of it on a connection of its own, the nodes perhaps first.
+    await until('told', () => notices > 0)
     expect(notices).toBe(1)
   })
 

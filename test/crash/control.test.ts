@@ -3,6 +3,7 @@ import { type Json, textOf } from '../support/client.ts'
 import { killAgainAndAgain } from '../support/crash/kill.ts'
 import { createRandom } from '../support/crash/random.ts'
 import { type ServerProcess, spawnServer } from '../support/process.ts'
+import { until } from '../support/until.ts'
 import { says, startUpstream, type Upstream } from '../support/upstream.ts'
 
 let upstream: Upstream
@@ -45,13 +46,17 @@ test('a post that five clients send fifty times, while the server is killed, is 
   const path = `/v1/interactions/${id}/messages`
   const headers = { 'idempotency-key': 'a storm' }
   const answers: Json[] = []
+  const hasAnswered = (more: number) => {
+    const goal = answers.length + more
+    return until('answered', () => answers.length >= goal, 15_000)
+  }
   const client = async () => {
     for (let tries = 0; tries < 50; tries += 1) {
       answers.push(await insist(() => server.request('POST', path, { content: 'Hello' }, headers)))
     }
   }
   const clients = Promise.all(Array.from({ length: 5 }, client))
-  await killAgainAndAgain(server, createRandom(), { times: 4, lifeMs: 150 })
+  await killAgainAndAgain(server, createRandom(), { times: 3, lifeMs: 0, when: () => hasAnswered(40) })
   await clients
 
   for (const answer of answers) expect(answer).toEqual(answers[0])
@@ -65,6 +70,10 @@ test('a reply that was said to be cancelled stays so, whenever the server is kil
   const random = createRandom()
   const cancelled: Json[] = []
   const stopping = new AbortController()
+  const hasCancelled = (more: number) => {
+    const goal = cancelled.length + more
+    return until('cancelled', () => cancelled.length >= goal, 15_000)
+  }
   const client = async () => {
     const id = await insist(() => server.post('/v1/interactions', {}))
     while (!stopping.signal.aborted) {
@@ -78,7 +87,11 @@ test('a reply that was said to be cancelled stays so, whenever the server is kil
     }
   }
   const clients = Promise.all(Array.from({ length: 4 }, client))
-  await killAgainAndAgain(server, random, { times: 5, lifeMs: 400 })
+  await killAgainAndAgain(server, random, {
+    times: 3,
+    lifeMs: 200,
+    when: () => hasCancelled(1),
+  })
   stopping.abort()
   await clients
 

@@ -30,7 +30,7 @@ test('however often the server is killed, what it accepted is there, and every a
   const random = createRandom()
   upstream.behaves('recognizable', answersRecognizably(random))
   const load = startLoad(server, random)
-  await killAgainAndAgain(server, random, { times: 5, lifeMs: 600 })
+  await killAgainAndAgain(server, random, { times: 3, lifeMs: 400, when: load.answering })
   const { counts, exceptions } = await load.finish()
   console.log(`SEED=${random.seed}, ${JSON.stringify(counts)}`)
   expect(exceptions).toEqual([])

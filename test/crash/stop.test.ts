@@ -2,23 +2,43 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { EventReader } from '../support/client.ts'
+import { createDatabase, type TestDatabase } from '../support/database.ts'
 import { type ServerProcess, spawnServer } from '../support/process.ts'
+import { startServer, type TestServer } from '../support/server.ts'
 import { fallsSilentAfter, says, startUpstream, type Upstream } from '../support/upstream.ts'
 
 let upstream: Upstream
+let database: TestDatabase
 let server: ServerProcess
+let next: TestServer | undefined
 
 beforeEach(async () => {
   upstream = await startUpstream()
+  database = await createDatabase()
 })
 
 afterEach(async () => {
   await server.remove()
+  await next?.stop()
+  next = undefined
+  await database.remove()
   await upstream.stop()
 })
 
+const settings = () => ({
+  DATABASE_URL: database.url,
+  OPENAI_BASE_URL: upstream.url,
+  DEFAULT_MODEL: 'openai/model',
+})
+
 async function spawn(env: Record<string, string>) {
-  server = await spawnServer({ OPENAI_BASE_URL: upstream.url, DEFAULT_MODEL: 'openai/model', ...env })
+  server = await spawnServer({ ...settings(), ...env })
+}
+
+/** The next server on the same data; how it stops matters no more. */
+async function startNext(): Promise<TestServer> {
+  next = await startServer(settings())
+  return next
 }
 
 /** Asks, and resolves when the first token of the answer has come. */
@@ -39,10 +59,11 @@ async function seen({ events }: EventReader, type: string) {
   }
 }
 
-/** The reply, once it has ended. */
+/** The reply, once the next server has ended it. */
 async function ended(path: string) {
-  await server.events(`${path}/events`)
-  return (await server.get(path)).body
+  const { events, get } = await startNext()
+  await events(`${path}/events`)
+  return (await get(path)).body
 }
 
 const well = { code: 0, signal: null }
@@ -53,8 +74,8 @@ describe('a server that is told to stop', () => {
     await spawn({ STOP_GRACE_MS: '10000' })
     const { path } = await ask()
     expect(await server.end('SIGTERM')).toEqual(well)
-    await server.start()
-    expect((await server.get(path)).body).toMatchObject({
+    const { get } = await startNext()
+    expect((await get(path)).body).toMatchObject({
       status: 'completed',
       text: 'One two three',
       attempt: 1,
@@ -66,7 +87,6 @@ describe('a server that is told to stop', () => {
     await spawn({ STOP_GRACE_MS: '50' })
     const { path } = await ask()
     expect(await server.end('SIGINT')).toEqual(well)
-    await server.start()
     expect(await ended(path)).toMatchObject({ status: 'completed', text: 'One two', attempt: 2 })
   })
 
@@ -105,7 +125,6 @@ describe('a server that is told to stop', () => {
     server.send('SIGTERM')
     await seen(reader, 'stream.closing')
     expect(await server.end('SIGTERM')).toEqual({ code: 1, signal: null })
-    await server.start()
     expect(await ended(path)).toMatchObject({ status: 'completed', text: 'One two', attempt: 2 })
   })
 })

@@ -41,6 +41,7 @@ describe('the reference', () => {
       'GET /readyz',
       'GET /v1/interactions',
       'GET /v1/interactions/{id}',
+      'GET /v1/interactions/{id}/branches',
       'GET /v1/interactions/{id}/messages',
       'GET /v1/messages/{id}',
       'GET /v1/messages/{id}/events',
@@ -50,8 +51,11 @@ describe('the reference', () => {
       'POST /interactions/',
       'POST /interactions/{id}/messages/',
       'POST /v1/interactions',
+      'POST /v1/interactions/{id}/fork',
       'POST /v1/interactions/{id}/messages',
       'POST /v1/messages/{id}/cancel',
+      'POST /v1/messages/{id}/edit',
+      'POST /v1/messages/{id}/regenerate',
     ])
   })
 
@@ -152,6 +156,10 @@ describe('the reference', () => {
   test('says which bodies may be left out', () => {
     const bodies = operations.filter(({ requestBody }) => requestBody)
     const optional = bodies.filter(({ requestBody }) => requestBody?.required !== true)
-    expect(optional.map(nameOf)).toEqual(['POST /v1/interactions'])
+    expect(optional.map(nameOf).toSorted()).toEqual([
+      'POST /v1/interactions',
+      'POST /v1/interactions/{id}/fork',
+      'POST /v1/messages/{id}/regenerate',
+    ])
   })
 })

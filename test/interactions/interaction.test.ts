@@ -19,6 +19,7 @@ const unset = {
   presence_penalty: null,
   frequency_penalty: null,
   on_busy: 'queue',
+  branch: 0,
   metadata: {},
 }
 

@@ -23,6 +23,8 @@ const saidByClient = {
   finish_reason: null,
   error: null,
   attempt: 0,
+  branch: 0,
+  parent_id: null,
   metadata: {},
   created_at: time,
 }
@@ -48,6 +50,7 @@ describe('a message', () => {
       ...saidByClient,
       interaction_id: id,
       position: 2,
+      parent_id: message.id,
       role: 'AI',
       status: 'queued',
       content: [],
@@ -63,11 +66,12 @@ describe('a message', () => {
     const counted = { prompt_tokens: 11, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 5 } }
     upstream.behaves('counter', says(['Hel', 'lo'], { usage: counted }))
     const id = await parley.begin({ model: 'openai/counter' })
-    const { reply } = await parley.say(id, 'Hi')
+    const { message, reply } = await parley.say(id, 'Hi')
     expect(reply).toStrictEqual({
       ...saidByClient,
       interaction_id: id,
       position: 2,
+      parent_id: message.id,
       role: 'AI',
       content: [{ type: 'text', text: 'Hello' }],
       text: 'Hello',

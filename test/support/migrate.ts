@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 
 const main = new URL('../../src/migrate.ts', import.meta.url).pathname
+/** That of the server (src/main.js): with what is compiled already it starts in half the time. */
+const compileCache = new URL('../../node_modules/.cache/parley', import.meta.url).pathname
 
 export interface Migration {
   child: ChildProcess
@@ -14,6 +16,7 @@ export interface Migration {
 export function startMigration(...args: string[]): Migration {
   const child = spawn(process.execPath, [main, ...args], {
     cwd: tmpdir(),
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let said = ''

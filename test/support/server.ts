@@ -22,7 +22,7 @@ const testEnv = {
 }
 
 /**
- * Starts a server on data of its own, configured as by the environment `env`. Log lines go to `logTo`; `now` is
+ * Starts a server, configured as by the environment `env`, on data of its own unless that has a DATABASE_URL. Log lines go to `logTo`; `now` is
  * what it takes for the time.
  */
 export async function startServer(
@@ -30,14 +30,16 @@ export async function startServer(
   logTo?: (line: string) => void,
   now: Clock = systemClock,
 ): Promise<TestServer> {
-  const database = await createDatabase()
+  const given = env['DATABASE_URL']
+  const database = given === undefined ? await createDatabase() : undefined
+  const databaseUrl = given ?? database?.url ?? ''
   const start = (more: Record<string, string> = {}) => {
-    const config = loadConfig({ ...testEnv, DATABASE_URL: database.url, ...env, ...more })
+    const config = loadConfig({ ...testEnv, ...env, DATABASE_URL: databaseUrl, ...more })
     const log = logTo ? pino({ level: 'trace' }, { write: logTo }) : pino({ level: 'silent' })
     return startApp(config, log, '0.0.0-test', now)
   }
   let app = await start().catch(async (error: unknown) => {
-    await database.remove()
+    await database?.remove()
     throw error
   })
   const client = createClient(() => app.url, env['API_KEY'])
@@ -47,10 +49,10 @@ export async function startServer(
     get url() {
       return client.url
     },
-    databaseUrl: database.url,
+    databaseUrl,
     async stop() {
       await app.stop()
-      await database.remove()
+      await database?.remove()
     },
     async restart(more) {
       await app.stop()

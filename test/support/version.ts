@@ -1,9 +1,7 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { pino } from 'pino'
 import { type Client, createClient } from './client.ts'
 
 /** A migration of a version to come. */
@@ -16,9 +14,7 @@ export interface ComingMigration {
 
 /** A copy of the program that has more migrations than this one. */
 export interface Version {
-  /** The file to run; by default that of the server. */
-  program(file?: string): string
-  /** Starts a node of it in a process of its own; rejects with what it said where it does not start. */
+  /** Starts a node of it; rejects where it does not start. */
   start(env: Record<string, string>): Promise<RunningVersion>
   remove(): void
 }
@@ -35,10 +31,8 @@ export function makeVersion(migrations: ComingMigration[]): Version {
   cpSync(join(root, 'package.json'), join(folder, 'package.json'))
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
   for (const migration of migrations) addMigration(join(folder, 'src/storage'), migration)
-  const program = (file = 'main.js') => join(folder, 'src', file)
   return {
-    program,
-    start: (env) => startNode(folder, program(), env),
+    start: (env) => startNode(folder, env),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
 }
@@ -63,27 +57,17 @@ function addMigration(storage: string, { name, survivedBy, up }: ComingMigration
   )
 }
 
-async function startNode(cwd: string, file: string, env: Record<string, string>): Promise<RunningVersion> {
-  const child = spawn(process.execPath, [file], {
-    cwd,
-    env: { ...process.env, PORT: '0', DETECT: 'off', LOG_FORMAT: 'json', STOP_GRACE_MS: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const ended = once(child, 'exit')
-  let complaint = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text))
-  const url = await new Promise<string>((resolve, reject) => {
-    void ended.then(() => reject(new Error(complaint)))
-    createInterface(child.stdout).on('line', (line) => {
-      const [, found] = /Parley .* listens on (\S+)/.exec(line) ?? []
-      if (found) resolve(found)
-    })
-  })
-  return {
-    ...createClient(() => url),
-    async stop() {
-      child.kill('SIGTERM')
-      await ended
-    },
-  }
+async function startNode(folder: string, env: Record<string, string>): Promise<RunningVersion> {
+  const [{ startApp }, { loadConfig }] = await Promise.all([
+    load<typeof import('../../src/app.ts')>(folder, 'app.ts'),
+    load<typeof import('../../src/config.ts')>(folder, 'config.ts'),
+  ])
+  const config = loadConfig({ PORT: '0', DETECT: 'off', STOP_GRACE_MS: '0', ...env })
+  const app = await startApp(config, pino({ level: 'silent' }), '0.0.0-coming')
+  let stopped: Promise<void> | undefined
+  return { ...createClient(() => app.url), stop: () => (stopped ??= app.stop()) }
+}
+
+function load<Module>(folder: string, file: string): Promise<Module> {
+  return import(join(folder, 'src', file)) as Promise<Module>
 }

@@ -15,7 +15,6 @@ export async function up(db: Kysely<never>): Promise<void> {
     .addColumn('number', 'bigint', (column) => column.notNull())
     .addColumn('fork_position', 'bigint', (column) => column.notNull())
     .addColumn('first_position', 'bigint', (column) => column.notNull())
-    .addColumn('instead_of', 'bigint', (column) => column.notNull())
     .addColumn('path_json', 'text', (column) => column.notNull())
     .addColumn('created_at', 'bigint', (column) => column.notNull())
     .execute()

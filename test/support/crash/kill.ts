@@ -7,14 +7,21 @@ const whileStarting = 0.1
 const longestStartMs = 800
 
 /**
- * Kills the server at a random moment within `lifeMs` and starts it again, `times` times. Resolves with how often
+ * Kills the server at a random moment within `lifeMs`, and not before `when` resolves, and starts it again, `times`
+ * times. One that is killed while it starts is not waited for. Resolves with how often
  * it came to listen again: less often than it was killed, because some kills meet it while it starts.
  */
 export async function killAgainAndAgain(
   server: ServerProcess,
   random: Random,
-  { times, lifeMs, onKill }: { times: number; lifeMs: number; onKill?: (kills: number) => void },
+  options: {
+    times: number
+    lifeMs: number
+    when?: () => Promise<unknown>
+    onKill?: (kills: number) => void
+  },
 ): Promise<number> {
+  const { times, lifeMs, when, onKill } = options
   let restarts = 0
   let started = Promise.resolve()
   for (let kills = 1; kills <= times; kills += 1) {
@@ -23,6 +30,7 @@ export async function killAgainAndAgain(
     } else {
       await started
       await pause(random.between(0, lifeMs))
+      await when?.()
     }
     await server.end('SIGKILL')
     // Where it was still starting, that has failed now.

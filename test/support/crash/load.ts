@@ -2,7 +2,7 @@ import { until } from '../until.ts'
 import { audit, type Audit } from './audit.ts'
 import { type PostersOptions, startPosters } from './posters.ts'
 import type { Random } from './random.ts'
-import { createReaders } from './readers.ts'
+import { createReaders, isEnd } from './readers.ts'
 import type { Target } from './target.ts'
 import { createWitness } from './witness.ts'
 
@@ -30,6 +30,21 @@ export function startLoad(target: Target, random: Random, options: Partial<Poste
       const accepted = () => witness.attempted.filter(({ outcome }) => outcome === 'accepted').length
       const goal = accepted() + more
       await until(`${more} more posts accepted`, () => accepted() >= goal, 15_000)
+    },
+    /** Resolves as soon as a reader is told more of an answer, and not yet its end. */
+    async answering() {
+      const before = new Map(witness.readings.map((reading) => [reading, reading.events.length]))
+      await until(
+        'an answer in the making',
+        () =>
+          witness.readings.some(
+            (reading) =>
+              reading.events.length > (before.get(reading) ?? 0) &&
+              reading.events.at(-1)?.type === 'text.delta' &&
+              !reading.events.some(isEnd),
+          ),
+        15_000,
+      )
     },
     /** Posts no more, gives every answer `withinMs` to come to its end, and says what was found. */
     async finish(withinMs = 15_000): Promise<Audit> {

@@ -1,0 +1,79 @@
+import type { Clock } from '../clock.ts'
+import { ParleyError } from '../errors.ts'
+import { newId } from '../ids.ts'
+import type { Interaction } from '../interactions/interaction.ts'
+import type { Interactions } from '../interactions/interactions.ts'
+import type { Transaction } from '../storage/storage.ts'
+import type { BranchStore } from './branch-store.ts'
+import type { MessageStore } from './store.ts'
+import { pathUpTo } from './path.ts'
+
+/** Of one interaction, beside what came first. */
+export const maxBranches = 1_000
+
+/** Finds the branch of what is said behind a message that may not be the newest: there one begins. */
+export function createBranching(parts: {
+  store: Pick<MessageStore, 'find' | 'idBehind'>
+  branches: BranchStore
+  interactions: Pick<Interactions, 'moveTo'>
+  now: Clock
+}) {
+  const { store, branches, interactions, now } = parts
+
+  /**
+   * The branch of what is said behind the message `parentId` of the interaction, which the transaction holds; null is in front of
+   * all. It becomes the interaction's current one. `position` is that of the message to come.
+   * Rejects with `invalid_request` where there is no such message, `conflict` where there are too many branches.
+   */
+  return async function placeBehind(
+    tx: Transaction,
+    interaction: Pick<Interaction, 'id' | 'ownerId' | 'currentBranch'>,
+    parentId: string | null,
+    position: number,
+  ): Promise<number> {
+    const { id, ownerId, currentBranch } = interaction
+    const parent = parentId === null ? null : await store.find(tx, ownerId, parentId)
+    if (parent !== null && parent?.interactionId !== id) throw noSuchParent()
+    const from = { branch: parent?.branch ?? 0, position: parent?.position ?? 0 }
+    const isNewest = (await store.idBehind(tx, id, from)) === undefined
+    const branch = isNewest ? from.branch : await fork(tx, id, from, position)
+    if (branch !== currentBranch) await interactions.moveTo(tx, id, branch)
+    return branch
+  }
+
+  async function fork(
+    tx: Transaction,
+    interactionId: string,
+    from: { branch: number; position: number },
+    firstPosition: number,
+  ): Promise<number> {
+    const number = (await branches.count(tx, interactionId)) + 1
+    if (number > maxBranches) throw tooMany()
+    const path = (await branches.pathOf(tx, interactionId, from.branch)) ?? []
+    await branches.insert(tx, {
+      id: newId(),
+      interactionId,
+      number,
+      forkPosition: from.position,
+      firstPosition,
+      shared: pathUpTo(path, from.position),
+      createdAt: now(),
+    })
+    return number
+  }
+}
+
+export type PlaceBehind = ReturnType<typeof createBranching>
+
+function noSuchParent() {
+  return new ParleyError('invalid_request', 'parent_id is no message of this interaction', {
+    fields: [{ in: 'body', field: 'parent_id', message: 'is no message of this interaction' }],
+  })
+}
+
+function tooMany() {
+  return new ParleyError(
+    'conflict',
+    `This interaction has ${maxBranches} branches, which is as many as it may have; fork it to go on.`,
+  )
+}

@@ -1,0 +1,242 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { ErrorCode } from '../../errors.ts'
+import { notFound } from '../../errors.ts'
+import { storingProblems, uuidParams } from '../../http/answers.ts'
+import type { Streams } from '../../http/streams.ts'
+import { invalid } from '../../http/validation.ts'
+import type { Idempotency } from '../../idempotency/idempotency.ts'
+import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../../idempotency/schemas.ts'
+import { isAnswered } from '../../interactions/interaction.ts'
+import type { Interactions } from '../../interactions/interactions.ts'
+import { interactionSchema, interactionView } from '../../interactions/schemas.ts'
+import type { Message } from '../../messages/message.ts'
+import { messageView } from '../../messages/schemas.ts'
+import { toFrames, unnumberedFrame } from '../frames.ts'
+import type { Asking, Posted, Replies } from '../replies.ts'
+import {
+  editInput,
+  forkInput,
+  messageInput,
+  optionsOf,
+  postedSchema,
+  regeneratedSchema,
+  regenerateInput,
+} from '../schemas.ts'
+
+/** What was posted, as it is shown: what is answered, and its answer. */
+interface Shown {
+  message: Message
+  reply: Message | null
+}
+
+type KeyedRequest = FastifyRequest & Parameters<typeof requestKeyOf>[0]
+
+/** Saying something, and having it answered. */
+export function postingRoutes(
+  app: FastifyInstance,
+  parts: {
+    interactions: Pick<Interactions, 'find'>
+    replies: Replies
+    streams: Streams
+    idempotency: Idempotency
+  },
+) {
+  const { interactions, replies, streams, idempotency } = parts
+  const routes = app.withTypeProvider<ZodTypeProvider>()
+  const tags = ['Messages']
+
+  routes.post(
+    '/v1/interactions/:id/messages',
+    {
+      schema: {
+        tags,
+        summary: 'Post a message; a model answers it',
+        description:
+          'Answers 201 as soon as the message is durable. With `stream: true` the answer is an event stream ' +
+          'of the reply, after one frame `message.created` with what is otherwise the body.',
+        params: uuidParams,
+        headers: idempotencyHeaders,
+        body: messageInput,
+        response: answers(postedSchema, 'It is stored.'),
+      },
+    },
+    async (request, reply) => {
+      const { content, role, parent_id: parentId, metadata, ...how } = request.body
+      const wantsReply = isAnswered(role)
+      if (how.stream && !wantsReply) throw streamWithoutReply()
+      return answer(request, reply, how, (ownerId, asking) =>
+        replies.post(ownerId, request.params.id, {
+          ...asking,
+          said: [{ role, content, metadata }],
+          wantsReply,
+          parentId,
+        }),
+      )
+    },
+  )
+
+  routes.post(
+    '/v1/messages/:id/regenerate',
+    {
+      schema: {
+        tags,
+        summary: 'Answer anew',
+        description:
+          'Makes another answer to what this reply answered (or to this message, where a client said it). The one ' +
+          'that is there stays: the new one begins a branch, which becomes the current one.',
+        params: uuidParams,
+        headers: idempotencyHeaders,
+        body: regenerateInput,
+        response: answers(regeneratedSchema, 'The answer is asked for.'),
+      },
+    },
+    async (request, reply) =>
+      answer(request, reply, request.body, (ownerId, asking) =>
+        replies.regenerate(ownerId, request.params.id, asking),
+      ),
+  )
+
+  routes.post(
+    '/v1/messages/:id/edit',
+    {
+      schema: {
+        tags,
+        summary: 'Say it otherwise',
+        description:
+          'Stores another message in the place of this one, and has it answered where a Human (or a Tool) said it. ' +
+          'Nothing is overwritten: it begins a branch, which becomes the current one. To correct a message in its ' +
+          'place, `PATCH` it.',
+        params: uuidParams,
+        headers: idempotencyHeaders,
+        body: editInput,
+        response: answers(postedSchema, 'It is stored.'),
+      },
+    },
+    async (request, reply) => {
+      const { content, metadata, ...how } = request.body
+      return answer(request, reply, how, (ownerId, asking) =>
+        replies.edit(ownerId, request.params.id, { ...asking, content, metadata }),
+      )
+    },
+  )
+
+  routes.post(
+    '/v1/interactions/:id/fork',
+    {
+      schema: {
+        tags: ['Interactions'],
+        summary: 'Begin a new interaction as this one began',
+        description:
+          'It has the same settings, and copies of the messages up to `message_id` along their branch. What is said ' +
+          'in one of them afterwards is not seen in the other.',
+        params: uuidParams,
+        headers: idempotencyHeaders,
+        body: forkInput,
+        response: {
+          201: interactionSchema,
+          ...storingProblems('not_found', 'reply_in_progress', 'conflict', 'idempotency_key_reused'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { ownerId } = request.principal
+      const { message_id: messageId, title } = request.body
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
+        replies.fork(ownerId, request.params.id, {
+          messageId,
+          title,
+          also: (tx, { id }) => remember(tx, { interaction: id }),
+        }),
+      )
+      const forked =
+        'done' in once ? once.done : await interactions.find(ownerId, once.repeated['interaction'] ?? '')
+      if ('repeated' in once) reply.header(replayedHeader, 'true')
+      return reply
+        .status(201)
+        .header('location', `/v1/interactions/${forked.id}`)
+        .send(interactionView(forked))
+    },
+  )
+
+  /** Does `post` once, and answers with what it made: as it is, when it has ended, or as it comes. */
+  async function answer(
+    request: KeyedRequest,
+    reply: FastifyReply,
+    how: z.infer<typeof regenerateInput>,
+    post: (ownerId: string, asking: Asking) => Promise<Posted>,
+  ) {
+    const { ownerId } = request.principal
+    const { model, on_busy: onBusy, stream, wait_ms: waitMs } = how
+    const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ check, remember }) => {
+      if (stream) streams.mayOpen()
+      return post(ownerId, {
+        model,
+        options: optionsOf(how),
+        onBusy,
+        before: check,
+        also: (tx, made) =>
+          remember(tx, { message: made.said[0]?.id ?? null, reply: made.reply?.id ?? null }),
+      })
+    })
+    const posted = 'done' in once ? once.done : await replies.posted(ownerId, once.repeated)
+    const shown = { message: await answered(ownerId, posted), reply: posted.reply }
+    if ('repeated' in once) {
+      reply.header(replayedHeader, 'true')
+      if (stream) streams.mayOpen()
+    }
+    if (stream && shown.reply) {
+      const { id } = shown.reply
+      const hasEnded = 'repeated' in once && (await replies.follow(ownerId, id, 0)) === 'ended'
+      const events = (signal: AbortSignal) => replies.events(id, 0, signal, hasEnded)
+      return streams.send(reply, (signal) => begunWith(shown, events(signal)), 201)
+    }
+    const view = postedView(waitMs > 0 ? await waitFor(shown, ownerId, waitMs, reply.raw) : shown)
+    const { id } = view.reply && posted.said.length === 0 ? view.reply : view.message
+    return reply.status(201).header('location', `/v1/messages/${id}`).send(view)
+  }
+
+  /** What was said, or what the answer is made anew for. */
+  async function answered(ownerId: string, { said: [message], reply }: Posted): Promise<Message> {
+    if (message) return message
+    if (!reply?.parentId) throw notFound('Message')
+    return replies.find(ownerId, reply.parentId)
+  }
+
+  async function waitFor(shown: Shown, ownerId: string, waitMs: number, raw: NodeJS.EventEmitter) {
+    if (!shown.reply) return shown
+    const gone = new AbortController()
+    raw.once('close', () => gone.abort())
+    return { ...shown, reply: await replies.waitForEnd(ownerId, shown.reply.id, waitMs, gone.signal) }
+  }
+}
+
+function answers(schema: z.ZodType, description: string) {
+  const codes: ErrorCode[] = [
+    'not_found',
+    'conflict',
+    'interaction_busy',
+    'unknown_model',
+    'idempotency_key_reused',
+    'server_busy',
+    'server_stopping',
+  ]
+  const content = { 'application/json': { schema }, 'text/event-stream': { schema: z.string() } }
+  return { 201: { description, content }, ...storingProblems(...codes) }
+}
+
+function streamWithoutReply() {
+  return invalid([
+    { in: 'body', field: 'stream', message: 'is only for what a model answers: nothing answers the rest' },
+  ])
+}
+
+async function* begunWith(shown: Shown, events: ReturnType<Replies['events']>): AsyncGenerator<string> {
+  yield unnumberedFrame('message.created', postedView(shown))
+  yield* toFrames(events)
+}
+
+function postedView({ message, reply }: Shown): z.infer<typeof postedSchema> {
+  return { message: messageView(message), reply: reply && messageView(reply) }
+}
