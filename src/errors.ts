@@ -61,6 +61,11 @@ export function notFound(what: string): ParleyError {
   return new ParleyError('not_found', `${what} not found`)
 }
 
+/** Whether an error says that something is not there, or not the owner's. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof ParleyError && error.code === 'not_found'
+}
+
 /** The database cannot be reached now: it was not the fault of the work, which can be done again later. */
 export function isDatabaseAway(error: unknown): error is ParleyError {
   return error instanceof ParleyError && error.code === 'storage_unavailable'

@@ -22,6 +22,17 @@ interface Follower {
   wake: () => void
 }
 
+/** The end of a log, for who reads it by and by. */
+export interface Tail {
+  /** Whether asking for more may give something. */
+  readonly hasNews: boolean
+  /** Whether nothing will come any more: the reply has ended, or is gone. */
+  readonly isOver: boolean
+  /** The next events, in order and without gaps; none where there are none yet. */
+  take(): Promise<ReplyEvent[]>
+  close(): void
+}
+
 type Read = (replyId: string, after: number, limit: number) => Promise<ReplyEvent[]>
 
 /**
@@ -148,6 +159,27 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
     }
   }
 
+  /** The same for who reads several logs at a time: `onNews` is called when asking this one may give something. */
+  function tail(replyId: string, after: number, onNews: () => void): Tail {
+    const follower: Follower = { waiting: [], isBehind: true, cursor: after, isOver: false, wake: onNews }
+    subscribe(replyId, follower)
+    return {
+      get hasNews() {
+        return follower.isBehind || follower.waiting.length > 0
+      },
+      get isOver() {
+        return follower.isOver
+      },
+      async take() {
+        const events = await take(replyId, follower, follower.cursor)
+        learn(replyId, events.at(-1))
+        follower.cursor = events.at(-1)?.sequence ?? follower.cursor
+        return events
+      },
+      close: () => unsubscribe(replyId, follower),
+    }
+  }
+
   async function take(replyId: string, follower: Follower, cursor: number): Promise<ReplyEvent[]> {
     if (follower.isBehind) {
       follower.isBehind = false
@@ -183,6 +215,7 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
     wake,
     look,
     follow,
+    tail,
     /** Whether somebody follows the reply here. */
     has: (replyId: string) => byReply.has(replyId),
     /** The sequence of the last event of the reply that is known here. */

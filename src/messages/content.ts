@@ -1,6 +1,6 @@
+import { ParleyError } from '../errors.ts'
 import type { SharedV4ProviderMetadata } from '@ai-sdk/provider'
 import { z } from 'zod'
-import { ParleyError } from '../errors.ts'
 import type { Role } from '../interactions/interaction.ts'
 import { plainText } from '../text.ts'
 import { resourceUrl } from './resource.ts'
@@ -175,8 +175,8 @@ export function misplacedParts(role: Role, content: InputContent): Array<{ path:
   )
 }
 
-/** Refuses what is not for `role` to say. */
-export function mustFit(role: Role, content: InputContent): void {
+/** Refuses parts that are not for this role to say. */
+export function mustFit(role: Role, content: ContentPart[]): void {
   const fields = misplacedParts(role, content).map(
     ({ path, message }) => ({ in: 'body', field: path, message }) as const,
   )

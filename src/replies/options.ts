@@ -10,6 +10,8 @@ export type ReasoningEffort = (typeof reasoningEfforts)[number]
  * that whoever makes it, at whatever attempt, does the same.
  */
 export interface ReplyOptions {
+  /** Who may answer, in order, where that is more than one. */
+  models?: string[]
   /** In place of the interaction's; null is none. */
   prompt?: string | null | undefined
   /** Each in place of the interaction's. */
@@ -28,6 +30,11 @@ export interface ReplyOptions {
         summary?: 'auto' | 'concise' | 'detailed' | undefined
       }
     | undefined
+}
+
+/** Who may answer: the list, or the one that was named. */
+export function modelsOf(options: ReplyOptions, model: string): string[] {
+  return options.models ?? [model]
 }
 
 /** As it is stored; nothing where there is nothing to say. */

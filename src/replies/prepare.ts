@@ -44,6 +44,7 @@ export function createPrepare(parts: {
       answerTokens: settings.sampling.max_output_tokens ?? usualAnswerTokens,
       promptTokens: tokensOfAll(settings.prompt, reply.options),
     })
-    return modelCall(settings, await loadHistory(reply, budget), reply.options, provider.name)
+    const history = await loadHistory(reply, budget)
+    return modelCall(settings, history, reply.options, provider.name)
   }
 }

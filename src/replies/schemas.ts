@@ -1,20 +1,20 @@
 import { z } from 'zod'
 import { idParameter, wholeNumber } from '../http/parameters.ts'
-import { metadataSchema, onBusySchema, roleSchema } from '../interactions/schemas.ts'
+import { metadataSchema, modelsSchema, onBusySchema, roleSchema } from '../interactions/schemas.ts'
 import { inputContent, misplacedParts } from '../messages/content.ts'
 import { messageSchema } from '../messages/schemas.ts'
 import { plainText } from '../text.ts'
 import { reasoningEfforts, type ReplyOptions } from './options.ts'
 import { responseFormat } from './response-format.ts'
-import { type FunctionTool, functionTools, impossibleChoice, type ToolChoice, toolChoice } from './tools.ts'
+import { functionTools, impossibleChoice, toolChoice } from './tools.ts'
 
 const maxWaitMs = 120_000
 
 /** How an answer is asked for, and how it is told. */
 const asking = {
-  model: plainText({ min: 1, max: 256 })
-    .optional()
-    .meta({ description: "Instead of the interaction's own.", examples: ['builtin/eliza'] }),
+  model: modelsSchema.optional().meta({
+    description: "Instead of the interaction's own: one, or a list of up to 8.",
+  }),
   tools: functionTools.optional().meta({ description: 'What the model may ask you to call.' }),
   tool_choice: toolChoice
     .optional()
@@ -35,27 +35,28 @@ const asking = {
     .meta({ description: 'Wait at most so long for the reply to end.' }),
 }
 
-/** What the answer is asked beyond its interaction. */
-export function optionsOf(input: z.infer<typeof regenerateInput>): ReplyOptions {
-  return {
-    tools: input.tools,
-    toolChoice: input.tool_choice,
-    parallelToolCalls: input.parallel_tool_calls,
-    responseFormat: input.response_format,
-    reasoning: input.reasoning_effort && { effort: input.reasoning_effort },
-  }
+type Issues = Array<{ path: string; message: string }>
+
+/** Adds what is wrong with one field because of another. */
+function refuse(issues: Issues, { addIssue }: Pick<z.RefinementCtx, 'addIssue'>) {
+  for (const { path, message } of issues) addIssue({ code: 'custom', path: path.split('.'), message })
 }
 
-function checkChoice(
-  { tools, tool_choice }: { tools?: FunctionTool[] | undefined; tool_choice?: ToolChoice | undefined },
-  { addIssue }: Pick<z.core.$RefinementCtx, 'addIssue'>,
-) {
-  const message = impossibleChoice(tool_choice, tools)
-  if (message) addIssue({ code: 'custom', path: ['tool_choice'], message })
+/** A choice among tools that are not there. */
+function choiceIssues({
+  tools,
+  tool_choice: choice,
+}: Pick<z.infer<typeof regenerateShape>, 'tools' | 'tool_choice'>): Issues {
+  const impossible = impossibleChoice(choice, tools)
+  return impossible === undefined ? [] : [{ path: 'tool_choice', message: impossible }]
 }
+
+const regenerateShape = z.strictObject(asking)
 
 /** `POST /v1/messages/{id}/regenerate`; no body is the same as an empty one. */
-export const regenerateInput = z.strictObject(asking).superRefine(checkChoice).prefault({})
+export const regenerateInput = regenerateShape
+  .superRefine((input, context) => refuse(choiceIssues(input), context))
+  .prefault({})
 
 /** `POST /v1/messages/{id}/edit` */
 export const editInput = z
@@ -64,7 +65,7 @@ export const editInput = z
     ...asking,
     metadata: metadataSchema.optional().meta({ description: 'Instead of that of the message.' }),
   })
-  .superRefine(checkChoice)
+  .superRefine((input, context) => refuse(choiceIssues(input), context))
 
 /** `POST /v1/interactions/{id}/fork`; no body is the same as an empty one. */
 export const forkInput = z
@@ -88,18 +89,26 @@ export const messageInput = z
       .optional()
       .meta({
         description:
-          'The message that it follows, null for none; else the newest one of the current branch. Where that one is ' +
-          'followed already, a branch begins, which becomes the current one.',
+          'The message that it follows, null for none; else the newest one of the current branch. Where that one ' +
+          'is followed already, a branch begins, which becomes the current one.',
       }),
     ...asking,
     metadata: metadataSchema.optional(),
   })
-  .superRefine(checkChoice)
-  .superRefine(({ role, content }, { addIssue }) => {
-    for (const { path, message } of misplacedParts(role, content)) {
-      addIssue({ code: 'custom', path: path.split('.'), message })
-    }
-  })
+  .superRefine((input, context) =>
+    refuse([...misplacedParts(input.role, input.content), ...choiceIssues(input)], context),
+  )
+
+/** What a reply is asked beyond its interaction. */
+export function optionsOf(input: z.infer<typeof regenerateShape>): ReplyOptions {
+  return {
+    tools: input.tools,
+    toolChoice: input.tool_choice,
+    parallelToolCalls: input.parallel_tool_calls,
+    responseFormat: input.response_format,
+    reasoning: input.reasoning_effort && { effort: input.reasoning_effort },
+  }
+}
 
 export const postedSchema = z
   .object({

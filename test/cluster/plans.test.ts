@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { followOn } from '../support/feed.ts'
 import { insertManyRows, longInteraction } from '../support/many-rows.ts'
 import { type Plan, type PlanningPostgres, startPlanningPostgres } from '../support/plans.ts'
 import { findPostgres } from '../support/postgres-server.ts'
@@ -42,6 +43,14 @@ const hot = {
   'handing back the jobs of a dead node': /^select id, retry_count .* singleton_key = any/,
   'finding events to remove': /^select "log" from "replies" where "log" >=/,
   'removing the events of a reply': /^delete from "events" where "log" in \(\$1\)/,
+  'finding how far an interaction is': /^select "last_position" as .* from "interactions" where "id" = /,
+  'reading what was posted': /^select "messages"."id", .* "messages"."position" <= /,
+  'finding the replies of a reader': /^select "messages"."position", "messages"."id", case .* limit/,
+  'finding what is open for a reader': /^select "position", "id", case .* from "replies"/,
+  'reading changes': /^select "sequence", .* from "changes"/,
+  'recording a change': /^update "interactions" set "last_change"/,
+  'comparing devices with interactions': /^select "id", "last_position" as .* where "id" in/,
+  'removing changes': /^delete from "changes"/,
   'removing an interaction': /^delete from "interactions"/,
   'removing a message': /^delete from "messages"/,
   'enqueueing a job': /^INSERT INTO pgboss.job_common/,
@@ -120,7 +129,20 @@ async function browse(api: TestServer) {
   }
   await api.get(`/v1/interactions/${longInteraction}?include=messages`)
   await api.get('/interactions/')
+  for (const turn of Array(turns).keys()) await lookIn(api, turn)
   await api.say(longInteraction, 'A long history')
+}
+
+/** A device that comes for the first time, and comes back. */
+async function lookIn(api: TestServer, turn: number) {
+  const now = await followOn(api.url, longInteraction)
+  await api.request('PATCH', `/v1/interactions/${longInteraction}`, { title: `Turn ${turn}` })
+  await now.until(({ type }) => type === 'interaction.changed')
+  const [{ id = '' } = {}] = now.seen
+  now.close()
+  const back = await followOn(api.url, longInteraction, turn % 2 === 0 ? id : '0')
+  await back.until(({ type }) => type !== 'stream.opened')
+  back.close()
 }
 
 async function removeSome(api: TestServer) {
@@ -169,6 +191,6 @@ describe.skipIf(findPostgres() === undefined)('with 100,000 messages', () => {
 })
 
 function isTooMuch({ type, table = '', rows }: Plan['nodes'][number]): boolean {
-  if (!/^(interactions|messages|replies|events_\d+|job_common)$/.test(table)) return false
+  if (!/^(interactions|messages|changes|replies|events_\d+|job_common)$/.test(table)) return false
   return rows > maxRows || (type === 'Seq Scan' && rows > 0)
 }

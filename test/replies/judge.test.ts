@@ -7,8 +7,10 @@ import type { Answer } from '../../src/replies/ask.ts'
 import { judge } from '../../src/replies/judge.ts'
 
 const limits = { maxProviderFailures: 4, maxThrottles: 4, retryBaseMs: 1 }
-const first = { failures: 0, throttles: 0 }
-const last = { failures: 3, throttles: 3 }
+const alone = { model: 'one/any', models: ['one/any'], tried: [] }
+const first = { ...alone, failures: 0, throttles: 0 }
+const last = { ...alone, failures: 3, throttles: 3 }
+const given = { facts: { askableAt: () => 0, windowOf: () => 1 }, limits, now: 0, random: 0 }
 const said: ContentPart[] = [{ type: 'text', text: 'half an ans' }]
 const thought: ContentPart[] = [{ type: 'reasoning', text: 'hm' }]
 
@@ -22,7 +24,7 @@ function ended(unified: LanguageModelV4FinishReason['unified'], raw: string | nu
 }
 
 function verdictOn(answer: Partial<Answer>, tries = first) {
-  return judge({ content: [], finish: undefined, failure: undefined, ...answer }, tries, limits, 0)
+  return judge({ content: [], finish: undefined, failure: undefined, ...answer }, tries, given)
 }
 
 function endsAs(status: string, code: ReplyErrorCode) {

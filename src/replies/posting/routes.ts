@@ -228,7 +228,11 @@ function answers(schema: z.ZodType, description: string) {
 
 function streamWithoutReply() {
   return invalid([
-    { in: 'body', field: 'stream', message: 'is only for what a model answers: nothing answers the rest' },
+    {
+      in: 'body',
+      field: 'stream',
+      message: 'is only for what a Human or a Tool says: nothing answers the rest',
+    },
   ])
 }
 
