@@ -199,6 +199,11 @@ describe('what cannot be asked', () => {
     const { status, body } = await server.request('PATCH', `/v1/messages/${message.id}`, { content })
     expect(status).toBe(422)
     expect(body.errors).toMatchObject([{ in: 'body', field: 'content.0.type' }])
+    const edited = await server.post(`/v1/messages/${message.id}/edit`, { content })
+    expect(edited.status).toBe(422)
+    expect(edited.body.errors).toMatchObject([{ in: 'body', field: 'content.0.type' }])
+    const anew = await server.post(`/v1/messages/${message.id}/regenerate`, { tool_choice: 'required' })
+    expect(anew.body.errors).toMatchObject([{ in: 'body', field: 'tool_choice' }])
   })
 })
 
@@ -230,6 +235,17 @@ describe('builtin/eliza, without a network', () => {
       'The tool says: Sunny, 18 degrees',
       'call get_time',
     ])
+  })
+
+  test('is asked anew with tools, and otherwise, as it was asked first', async () => {
+    const id = await begin()
+    const { message } = await server.say(id, 'call get_time')
+    const anew = { tools, wait_ms: 15_000 }
+    const again = await server.post(`/v1/messages/${message.id}/regenerate`, anew)
+    expect(again.body.reply.content).toMatchObject([{ type: 'tool_call', name: 'get_time' }])
+    const content = 'call get_weather'
+    const edited = await server.post(`/v1/messages/${message.id}/edit`, { ...anew, content })
+    expect(edited.body.reply.content).toMatchObject([{ type: 'tool_call', name: 'get_weather' }])
   })
 
   test.each([
