@@ -33,9 +33,9 @@ const postgres = {
     ...common,
     name: 'postgres',
     include: [
-      'test/{crash,events,idempotency,interactions,jobs,messages,original,replies,storage,cluster}/**/*.test.ts',
+      'test/{crash,events,feed,idempotency,interactions,jobs,messages,original,replies,storage,cluster}/**/*.test.ts',
     ],
-    exclude: ['test/storage/sqlite/**'],
+    exclude: ['test/storage/sqlite/**', 'test/feed/reader.test.ts'],
     env: { TEST_ENGINE: 'postgres' },
     globalSetup: ['test/support/postgres-setup.ts'],
   },

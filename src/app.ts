@@ -3,9 +3,12 @@ import { type Clock, systemClock } from './clock.ts'
 import { type Config, isLoopback } from './config.ts'
 import { openEmbedded } from './embedded.ts'
 import type { Engine } from './engine.ts'
+import { createChanges } from './events/changes.ts'
 import { createEventLog } from './events/log.ts'
 import { createPruner } from './events/prune.ts'
 import { createEventStore } from './events/store.ts'
+import { createFeed, type Feed } from './feed/feed.ts'
+import { feedRoutes } from './feed/routes.ts'
 import { requirePrincipal } from './http/authentication.ts'
 import { registerDocs } from './http/docs.ts'
 import { hangUpWhenClosing } from './http/hang-up.ts'
@@ -22,6 +25,7 @@ import { createInteractions, type Interactions } from './interactions/interactio
 import { interactionRoutes } from './interactions/routes.ts'
 import type { Job } from './jobs/jobs.ts'
 import type { Log } from './log.ts'
+import { requestsPerMinuteOf } from './model-settings.ts'
 import { createHistoryLoader } from './messages/load-history.ts'
 import { createMessages, type Messages } from './messages/messages.ts'
 import { messageRoutes } from './messages/routes.ts'
@@ -29,6 +33,7 @@ import { messagePage, messageView } from './messages/schemas.ts'
 import { modelRoutes } from './openai/models.ts'
 import { originalRoutes } from './original/routes.ts'
 import type { PageRequest } from './paging.ts'
+import { createHealth, type ProviderHealth } from './providers/health.ts'
 import { createProviderHttp } from './providers/http.ts'
 import { createModels, type Models } from './providers/registry.ts'
 import { findProviders } from './providers/find.ts'
@@ -61,18 +66,27 @@ export async function startApp(
   const engine = await openEngine(config, log, now)
   const { storage, jobs, notices, node } = engine
   const http = createProviderHttp()
-  const models = createModels(await findProviders(config, http))
+  const found = await findProviders(config, http)
+  const models = createModels(found)
+  const health = createHealth({ ...config, now })
+  for (const name of Object.keys(config.providerLimits ?? {})) {
+    if (found.providers.some((provider) => provider.name === name)) continue
+    log.warn({ provider: name }, 'PROVIDER_LIMITS names a provider that is not there')
+  }
   const eventStore = createEventStore(storage)
   const events = createEventLog({ storage, store: eventStore, now, log, notices })
+  const changes = createChanges({ storage, now, log, notices })
   const interactions: Interactions = createInteractions({
     storage,
     models,
+    changes,
     now,
     hasBranch: (tx, id, branch) => messages.hasBranch(tx, id, branch),
     onRemove: (tx, id) => replies.removingAll(tx, id),
   })
   const messages: Messages = createMessages({
     storage,
+    changes,
     now,
     onRemove: (tx, id) => replies.removing(tx, id),
   })
@@ -85,20 +99,24 @@ export async function startApp(
   const replies: Replies = createReplies({
     storage,
     events,
+    changes,
     jobs,
     interactions,
     messages,
     models,
+    health,
     prepare,
     node,
     notices,
-    limits: config,
+    limits: { ...config, requestsPerMinute: requestsPerMinuteOf(config) },
     now,
     random: Math.random,
     log,
   })
+  const feed = createFeed({ storage, interactions, messages, changes, events })
   const idempotency = createIdempotency({ storage, now, keptHours: config.idempotencyHours, log })
-  const pruner = createPruner({ storage, store: eventStore, now, keptDays: config.eventRetentionDays, log })
+  const keptDays = config.eventRetentionDays
+  const pruner = createPruner({ storage, store: eventStore, changes, now, keptDays, log })
   const streams = createStreams(config)
 
   const server = await createServer(config, log)
@@ -106,7 +124,16 @@ export async function startApp(
   const hangUp = hangUpWhenClosing(server)
   if (config.role === 'worker') serveOnlyHealth(server, onlyWorks)
   else
-    await serveApi(server, config, version, { interactions, messages, replies, models, streams, idempotency })
+    await serveApi(server, config, version, {
+      interactions,
+      messages,
+      replies,
+      feed,
+      models,
+      health,
+      streams,
+      idempotency,
+    })
   registerHealth(server, async () => isReady)
 
   async function stop() {
@@ -123,6 +150,7 @@ export async function startApp(
     clearTimeout(late)
     http.close()
     events.stop()
+    changes.stop()
     await engine.stop()
   }
 
@@ -159,7 +187,9 @@ async function serveApi(
     interactions: Interactions
     messages: Messages
     replies: Replies
+    feed: Feed
     models: Models
+    health: ProviderHealth
     streams: Streams
     idempotency: Idempotency
   },
@@ -167,7 +197,7 @@ async function serveApi(
   if (!config.apiKey && isLoopback(config.host)) requireKnownHost(server, config.allowedHosts)
   requirePrincipal(server, createApiKeyAuthentication(config.apiKey))
   await registerDocs(server, version)
-  const { interactions, messages, replies, models, streams, idempotency } = rooms
+  const { interactions, messages, replies, feed, models, health, streams, idempotency } = rooms
   const included = {
     schema: messagePage,
     load: async (interaction: Interaction) =>
@@ -178,7 +208,8 @@ async function serveApi(
   postingRoutes(server, { interactions, replies, streams, idempotency })
   replyRoutes(server, { replies, streams, idempotency })
   deadLetterRoutes(server, { replies, idempotency })
-  modelRoutes(server, { models })
+  feedRoutes(server, { feed, streams })
+  modelRoutes(server, { models, health })
   await server.register(originalRoutes, { interactions, messages, replies })
 }
 

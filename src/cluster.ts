@@ -1,4 +1,5 @@
 import type { Config } from './config.ts'
+import { maxRunningOf } from './model-settings.ts'
 import type { Engine, EngineParts } from './engine.ts'
 import { createNodes } from './jobs/nodes.ts'
 import { createPgBossJobs } from './jobs/pg-boss.ts'
@@ -29,6 +30,7 @@ export async function openCluster(
       notices,
       maxRunning: config.maxRunningReplies,
       maxRunningPerGroup: config.maxRunningPerProvider,
+      maxRunningOf: maxRunningOf(config),
       onError,
       log,
     })

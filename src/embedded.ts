@@ -1,4 +1,5 @@
 import type { Config } from './config.ts'
+import { maxRunningOf } from './model-settings.ts'
 import type { Engine, EngineParts } from './engine.ts'
 import { createEmbeddedJobs } from './jobs/embedded.ts'
 import { requireWhole } from './storage/copy-mark.ts'
@@ -16,6 +17,7 @@ export async function openEmbedded(
     now,
     maxRunning: config.maxRunningReplies,
     maxRunningPerGroup: config.maxRunningPerProvider,
+    maxRunningOf: maxRunningOf(config),
     onError,
   })
   return { storage, jobs, notices: undefined, node: () => null, start: async () => {}, stop: storage.close }

@@ -11,7 +11,12 @@ const endpointSchema = z.strictObject({
   continues: z.enum(['prefill', 'vllm']).optional(),
 })
 
-/** Which models there are, and their keys. */
+const limitsSchema = z.strictObject({
+  max_running: z.int().min(1).max(100_000).optional(),
+  requests_per_minute: z.int().min(1).max(1_000_000).optional(),
+})
+
+/** Which models there are, their keys, and how much they are asked. */
 export const modelSettings = {
   defaultModel: text('DEFAULT_MODEL', {
     about: 'Model of interactions that name none, as provider/model. Unset: the best that is found at start.',
@@ -49,6 +54,30 @@ export const modelSettings = {
     about:
       'Providers whose models go on with an answer that they get the beginning of, for on_crash=continue: of anthropic, mistral, ollama, openrouter. Not all of their models do. PROVIDERS have "continues": "prefill", or "vllm".',
   }),
+  providerLimits: json('PROVIDER_LIMITS', z.record(z.string(), limitsSchema), {
+    example: '{"openai":{"requests_per_minute":500,"max_running":64}}',
+    about:
+      'How often providers may be asked in any minute, and how many answers they make at the same time, by all nodes together. What is over waits.',
+  }),
+  circuitFailures: whole('CIRCUIT_FAILURES', {
+    default: 5,
+    min: 1,
+    max: 1_000_000,
+    about: 'After so many failures in a row a node leaves a provider alone for a while.',
+  }),
+  circuitPauseMs: whole('CIRCUIT_PAUSE_MS', {
+    default: 5_000,
+    min: 10,
+    max: 60_000,
+    about:
+      'How long, until one answer tries it again; doubles with each try that fails, up to a minute. Answers that have another model go there, the others wait.',
+  }),
+  maxProviderWaitMs: whole('MAX_PROVIDER_WAIT_MS', {
+    default: 600_000,
+    min: 0,
+    max: 86_400_000,
+    about: 'How long an answer waits for such a provider before it fails.',
+  }),
   detect: choice('DETECT', ['on', 'off'], {
     default: 'on',
     about: 'on: look for Ollama and g4f on this machine at start.',
@@ -75,5 +104,29 @@ export function keylessBedrock(
   return (
     'BEDROCK_REGION turns Amazon Bedrock on, and there is no key for it: ' +
     'set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.'
+  )
+}
+
+type ProviderLimits = Record<string, z.infer<typeof limitsSchema>> | undefined
+
+/** How many answers those providers make at the same time that have a limit of their own. */
+export function maxRunningOf({ providerLimits }: { providerLimits: ProviderLimits }): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(providerLimits ?? {}).flatMap(([name, { max_running: max }]) =>
+      max ? [[name, max]] : [],
+    ),
+  )
+}
+
+/** How often those providers may be asked that have a limit for it. */
+export function requestsPerMinuteOf({
+  providerLimits,
+}: {
+  providerLimits: ProviderLimits
+}): Map<string, number> {
+  return new Map(
+    Object.entries(providerLimits ?? {}).flatMap(([name, { requests_per_minute: max }]) =>
+      max ? [[name, max]] : [],
+    ),
   )
 }

@@ -11,6 +11,7 @@ const floors = [
   ['identity', 'interactions', 'copy'],
   ['messages'],
   ['replies'],
+  ['feed'],
   ['openai', 'original'],
 ]
 /** They know everyone: that is what they are for. */

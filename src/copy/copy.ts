@@ -98,7 +98,7 @@ async function copyRows(
   onRows: (rows: number) => void,
 ) {
   const { from, to, target, mark } = parts
-  for (const table of ['interactions', 'messages'] as const) {
+  for (const table of ['interactions', 'branches', 'messages', 'changes'] as const) {
     for await (const rows of from.rowsOf(table, rowsPerBatch, await to.lastId(table))) {
       await target.write(async (tx) => {
         await mark.hold(tx)

@@ -34,7 +34,7 @@ export async function digestAll(
     if (rows > 0) onRows(rows)
   }
 
-  for (const table of ['interactions', 'branches', 'messages'] as const) {
+  for (const table of ['interactions', 'branches', 'messages', 'changes'] as const) {
     for await (const page of store.rowsOf(table, rowsPerPage)) add(table, page.length, page.map(canonical))
   }
   for await (const page of store.rowsOf('replies', repliesPerPage)) {

@@ -5,9 +5,9 @@ import type { Storage, Transaction } from '../storage/storage.ts'
 /**
  * The tables that are copied, in an order in which no row refers to one that comes later. A table that is not
  * here belongs to its own database: its migrations, the nodes that use it, the jobs of its queue, the
- * keys of requests that it answered.
+ * keys of requests that it answered, how often it asked its providers.
  */
-export const tables = ['interactions', 'branches', 'messages', 'replies', 'events'] as const
+export const tables = ['interactions', 'branches', 'messages', 'replies', 'events', 'changes'] as const
 export type Table = (typeof tables)[number]
 
 /** Tables whose rows have ids. */

@@ -24,6 +24,17 @@ interface Follower {
   wake: () => void
 }
 
+/** The end of a log, for who reads it by and by. */
+export interface Tail {
+  /** Whether asking for more may give something. */
+  readonly hasNews: boolean
+  /** Whether nothing will come any more: the reply has ended, or is gone. */
+  readonly isOver: boolean
+  /** The next events, in order and without gaps; none where there are none yet. */
+  take(): Promise<ReplyEvent[]>
+  close(): void
+}
+
 type Read = (replyId: string, after: number, limit: number) => Promise<ReplyEvent[]>
 
 /**
@@ -101,8 +112,8 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
 
   /**
    * The events behind `after`, in order and without gaps, as they become durable; ends after the last one, or
-   * when `signal` aborts. An end that something follows in the log is not the last one: the reply was requeued. Of a reply that `hasEnded` nothing is waited for. Reading on asks for more: a reader
-   * that is slow holds nobody up.
+   * when `signal` aborts. An end that something follows in the log is not the last one: the reply was requeued. Of
+   * a reply that `hasEnded` nothing is waited for. Reading on asks for more: a reader that is slow holds nobody up.
    */
   async function* follow(
     replyId: string,
@@ -152,6 +163,34 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
     }
   }
 
+  /** The same for who reads several logs at a time: `onNews` is called when asking this one may give something. */
+  function tail(replyId: string, after: number, onNews: () => void): Tail {
+    const follower: Follower = {
+      waiting: [],
+      isBehind: true,
+      cursor: after,
+      isOver: false,
+      isGone: false,
+      wake: onNews,
+    }
+    subscribe(replyId, follower)
+    return {
+      get hasNews() {
+        return follower.isBehind || follower.waiting.length > 0
+      },
+      get isOver() {
+        return follower.isOver || follower.isGone
+      },
+      async take() {
+        const events = await take(replyId, follower, follower.cursor)
+        learn(replyId, events.at(-1))
+        follower.cursor = events.at(-1)?.sequence ?? follower.cursor
+        return events
+      },
+      close: () => unsubscribe(replyId, follower),
+    }
+  }
+
   async function take(replyId: string, follower: Follower, cursor: number): Promise<ReplyEvent[]> {
     if (follower.isBehind) {
       follower.isBehind = false
@@ -187,6 +226,7 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
     wake,
     look,
     follow,
+    tail,
     /** Whether somebody follows the reply here. */
     has: (replyId: string) => byReply.has(replyId),
     /** The sequence of the last event of the reply that is known here. */

@@ -73,6 +73,7 @@ export function createEventLog(parts: {
       store.removeOf(tx, whose, now()),
     read: store.read,
     follow: followers.follow,
+    tail: followers.tail,
     /** Ends the readers of a reply that was removed. */
     end(replyId: string) {
       followers.end(replyId)

@@ -51,6 +51,8 @@ export interface Interaction {
   title: string | null
   /** As it was named; resolved when a message is posted. */
   model: string
+  /** Who answers where `model` cannot, in this order; named as it is. */
+  fallbacks: string[]
   role: Role
   /** Goes to the model as the system message with every turn. */
   prompt: string | null

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { notFound, ParleyError } from '../errors.ts'
+import type { Changes } from '../events/changes.ts'
 import { newId } from '../ids.ts'
 import type { Page, PageRequest } from '../paging.ts'
 import type { Models } from '../providers/registry.ts'
@@ -16,7 +17,8 @@ import { createInteractionStore } from './store.ts'
 
 export interface InteractionSettings {
   title?: string | null | undefined
-  model?: string | undefined
+  /** One, or a list: who answers, and who else where the first cannot. */
+  model?: string | string[] | undefined
   role?: Role | undefined
   prompt?: string | null | undefined
   sampling?: { [Name in keyof Sampling]: Sampling[Name] | null } | undefined
@@ -37,14 +39,15 @@ export type Interactions = ReturnType<typeof createInteractions>
 /** The verbs of interactions. Each finds through the owner: what is another's is not found. */
 export function createInteractions(parts: {
   storage: Storage
-  models: Pick<Models, 'resolve' | 'defaultModel'>
+  models: Pick<Models, 'resolveAll' | 'defaultModel'>
+  changes: Pick<Changes, 'record' | 'goesOn'>
   now: Clock
   /** Whether the interaction has such a branch: what is said is another room's. */
   hasBranch: (tx: Transaction, interactionId: string, branch: number) => Promise<boolean>
   /** Runs in the transaction that removes an interaction, before it is gone. */
   onRemove: (tx: Transaction, interactionId: string) => Promise<void>
 }) {
-  const { storage, models, now, hasBranch, onRemove } = parts
+  const { storage, models, changes, now, hasBranch, onRemove } = parts
   const store = createInteractionStore(storage)
 
   /** Rejects with `unknown_model` where no provider serves the model, unless any name is to be `accepted`. */
@@ -53,13 +56,13 @@ export function createInteractions(parts: {
     settings: InteractionSettings,
     { acceptAnyModel = false, also = async () => {} }: CreateOptions = {},
   ): Promise<Interaction> {
-    if (settings.model !== undefined && !acceptAnyModel) models.resolve(settings.model)
+    if (settings.model !== undefined && !acceptAnyModel) models.resolveAll(settings.model)
     const at = now()
     const interaction: Interaction = {
       id: newId(),
       ownerId,
       title: settings.title ?? null,
-      model: settings.model ?? models.defaultModel,
+      ...answering(settings.model ?? models.defaultModel),
       role: settings.role ?? 'System',
       prompt: settings.prompt ?? null,
       sampling: changedSampling({}, settings.sampling),
@@ -92,7 +95,7 @@ export function createInteractions(parts: {
 
   /** Changes what is given and leaves the rest; metadata is replaced whole. */
   async function change(ownerId: string, id: string, settings: InteractionSettings): Promise<Interaction> {
-    if (settings.model !== undefined) models.resolve(settings.model)
+    if (settings.model !== undefined) models.resolveAll(settings.model)
     return storage.write(async (tx) => {
       // A post may move it to another branch meanwhile.
       const before = (await store.lock(tx, ownerId, id)) && (await store.find(tx, ownerId, id))
@@ -103,7 +106,7 @@ export function createInteractions(parts: {
       const changed: Interaction = {
         ...before,
         title: settings.title === undefined ? before.title : settings.title,
-        model: settings.model ?? before.model,
+        ...(settings.model !== undefined && answering(settings.model)),
         role: settings.role ?? before.role,
         prompt: settings.prompt === undefined ? before.prompt : settings.prompt,
         sampling: changedSampling(before.sampling, settings.sampling),
@@ -113,6 +116,7 @@ export function createInteractions(parts: {
         updatedAt: now(),
       }
       await store.update(tx, changed)
+      await changes.record(tx, id, 'interaction.changed', {})
       return changed
     })
   }
@@ -123,6 +127,7 @@ export function createInteractions(parts: {
       if (!(await store.lock(tx, ownerId, id))) throw notFound('Interaction')
       await onRemove(tx, id)
       await store.remove(tx, id)
+      changes.goesOn(tx, id)
     })
   }
 
@@ -131,6 +136,7 @@ export function createInteractions(parts: {
    * because they are taken together with the messages that use them. Undefined where there is no such interaction.
    */
   function takePositions(tx: Transaction, ownerId: string, id: string, count: number) {
+    changes.goesOn(tx, id)
     return store.takePositions(tx, { ownerId, id, count, now: now() })
   }
 
@@ -146,6 +152,12 @@ function noBranch() {
   return new ParleyError('invalid_request', 'branch is no branch of this interaction', {
     fields: [{ in: 'body', field: 'branch', message: 'is no branch of this interaction' }],
   })
+}
+
+/** Who answers, and who else. */
+function answering(named: string | string[]): Pick<Interaction, 'model' | 'fallbacks'> {
+  const [model = '', ...fallbacks] = [named].flat()
+  return { model, fallbacks }
 }
 
 /** Null takes a setting back to the model's own. */

@@ -16,6 +16,22 @@ const modelName = plainText({ min: 1, max: 256 }).meta({
   examples: ['builtin/eliza'],
 })
 
+const maxModels = 8
+
+export const modelsSchema = z
+  .union([
+    modelName,
+    z
+      .array(modelName)
+      .min(1)
+      .max(maxModels)
+      .refine((names) => new Set(names).size === names.length, { error: 'names a model twice' }),
+  ])
+  .meta({
+    description:
+      'Who answers, or a list of up to 8: where one cannot, the next is asked at once. See `tried` of a message.',
+  })
+
 const sampling = {
   temperature: z.number().min(0).max(2),
   top_p: z.number().min(0).max(1),
@@ -65,7 +81,7 @@ const settings = {
   seed: sampling.seed.nullish(),
   presence_penalty: sampling.presence_penalty.nullish(),
   frequency_penalty: sampling.frequency_penalty.nullish(),
-  model: modelName.optional(),
+  model: modelsSchema.optional(),
   on_busy: onBusySchema.optional(),
   on_crash: onCrashSchema.optional(),
   max_attempts: maxAttemptsSchema.nullish(),
@@ -93,6 +109,10 @@ export const interactionSchema = z
     updated_at: z.iso.datetime(),
     title: z.string().nullable(),
     model: z.string(),
+    models: z
+      .array(z.string())
+      .nullable()
+      .meta({ description: 'Where it is a list: `model`, and who else may answer.' }),
     role: roleSchema,
     prompt: z.string().nullable(),
     temperature: z.number().nullable(),
@@ -147,7 +167,7 @@ export function settingsOf(body: z.infer<typeof interactionChange>) {
 
 /** An interaction as the API shows it. */
 export function interactionView(interaction: Interaction): z.infer<typeof interactionSchema> {
-  const { id, title, model, role, prompt, metadata, createdAt, updatedAt } = interaction
+  const { id, title, model, fallbacks, role, prompt, metadata, createdAt, updatedAt } = interaction
   return {
     object: 'interaction',
     id,
@@ -155,6 +175,7 @@ export function interactionView(interaction: Interaction): z.infer<typeof intera
     updated_at: isoTime(updatedAt),
     title,
     model,
+    models: fallbacks.length === 0 ? null : [model, ...fallbacks],
     role,
     prompt,
     temperature: interaction.sampling.temperature ?? null,

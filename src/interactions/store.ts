@@ -19,6 +19,7 @@ const columns = [
   'owner_id',
   'title',
   'model',
+  'fallbacks_json',
   'role',
   'prompt',
   'sampling_json',
@@ -145,12 +146,13 @@ export function createInteractionStore(storage: Storage) {
   return { insert, find, lock, list, update, remove, takePositions, moveTo, settingsOf }
 }
 
-function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position'> {
+function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position' | 'last_change'> {
   return {
     id: interaction.id,
     owner_id: interaction.ownerId,
     title: interaction.title,
     model: interaction.model,
+    fallbacks_json: interaction.fallbacks.length === 0 ? null : JSON.stringify(interaction.fallbacks),
     role: interaction.role,
     prompt: interaction.prompt,
     sampling_json: JSON.stringify(interaction.sampling),
@@ -162,12 +164,13 @@ function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position'> 
   }
 }
 
-function fromRow(row: InteractionRow): Interaction {
+function fromRow(row: Pick<InteractionRow, (typeof columns)[number]>): Interaction {
   return {
     id: row.id,
     ownerId: row.owner_id,
     title: row.title,
     model: row.model,
+    fallbacks: row.fallbacks_json === null ? [] : (JSON.parse(row.fallbacks_json) as string[]),
     role: row.role as Role,
     prompt: row.prompt,
     sampling: JSON.parse(row.sampling_json) as Sampling,

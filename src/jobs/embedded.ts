@@ -6,6 +6,7 @@ import type { Job, Jobs, Look } from './jobs.ts'
 const maxTimerMs = 2 ** 31 - 1
 
 interface Group {
+  maxRunning: number
   queue: Job[]
   running: number
 }
@@ -19,9 +20,11 @@ export function createEmbeddedJobs(options: {
   now: Clock
   maxRunning: number
   maxRunningPerGroup: number
+  /** Of groups that have a limit of their own. */
+  maxRunningOf?: Record<string, number> | undefined
   onError: (error: unknown, job: Job) => void
 }): Jobs {
-  const { storage, now, maxRunning, maxRunningPerGroup, onError } = options
+  const { storage, now, maxRunning, maxRunningPerGroup, maxRunningOf = {}, onError } = options
   const groups = new Map<string, Group>()
   /** Interactions whose job waits in a queue: a second one would find the same work. */
   const queued = new Set<string>()
@@ -62,10 +65,14 @@ export function createEmbeddedJobs(options: {
   function push(job: Job) {
     forgetTimer(job.interactionId)
     queued.add(job.interactionId)
-    const group = groups.get(job.group) ?? { queue: [], running: 0 }
+    const group = groups.get(job.group) ?? newGroup(job.group)
     groups.set(job.group, group)
     group.queue.push(job)
     runMore(group)
+  }
+
+  function newGroup(name: string): Group {
+    return { maxRunning: maxRunningOf[name] ?? maxRunningPerGroup, queue: [], running: 0 }
   }
 
   function forgetTimer(interactionId: string) {
@@ -76,7 +83,7 @@ export function createEmbeddedJobs(options: {
 
   function runMore(group: Group) {
     if (!look || isStopped) return
-    while (group.running < maxRunningPerGroup && running.size < maxRunning) {
+    while (group.running < group.maxRunning && running.size < maxRunning) {
       const job = group.queue.shift()
       if (!job) return
       queued.delete(job.interactionId)

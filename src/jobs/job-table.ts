@@ -14,7 +14,7 @@ const unclaimedSeconds = 1
  * The rows of jobs: pg-boss writes them, and what it would read the whole table for, or does not know to do, is asked
  * of its table here, in words that have an index.
  */
-export function createJobTable(boss: PgBoss) {
+export function createJobTable(boss: PgBoss, limitedGroups: ReadonlySet<string>) {
   /** How many jobs waited when PostgreSQL last looked at them for us. */
   let known = fewJobs
 
@@ -45,7 +45,9 @@ export function createJobTable(boss: PgBoss) {
       // In the order of their making: pg-boss takes the jobs of a group in the order of their ids.
       const id = newId()
       const startAfter = notBefore ? { startAfter: new Date(notBefore) } : {}
-      const options = { db, id, singletonKey: interactionId, group: { id: group }, ...startAfter }
+      // A tier for each group that has a limit of its own.
+      const tier = limitedGroups.has(group) ? { tier: group } : {}
+      const options = { db, id, singletonKey: interactionId, group: { id: group, ...tier }, ...startAfter }
       await boss.send(queue, { interactionId }, options)
       return id
     },

@@ -48,13 +48,20 @@ export async function createPgBossJobs(options: {
   maxRunning: number
   /** On all nodes together. */
   maxRunningPerGroup: number
+  /** Of groups that have a limit of their own. */
+  maxRunningOf?: Record<string, number> | undefined
   onError: (error: unknown, job: Job) => void
   log: Log
 }): Promise<ClusterJobs> {
-  const { storage, notices, maxRunning, maxRunningPerGroup, onError, log } = options
+  const { storage, notices, maxRunning, maxRunningPerGroup, maxRunningOf = {}, onError, log } = options
   const boss = await openBoss(options.url, log)
 
-  const table = createJobTable(boss)
+  // A plain number is planned better.
+  const groupConcurrency =
+    Object.keys(maxRunningOf).length === 0
+      ? maxRunningPerGroup
+      : { default: maxRunningPerGroup, tiers: maxRunningOf }
+  const table = createJobTable(boss, new Set(Object.keys(maxRunningOf)))
   const running = new Set<Running>()
   const orphans = createOrphans({ find: table.orphaned, giveBack, log })
   const stopping = new AbortController()
@@ -137,7 +144,7 @@ export async function createPgBossJobs(options: {
       mayBeMore = false
       const sought = [...untaken]
       const batchSize = Math.min(maxFetched, maxRunning - running.size)
-      const jobs = await boss.fetch<Data>(queue, { batchSize, groupConcurrency: maxRunningPerGroup })
+      const jobs = await boss.fetch<Data>(queue, { batchSize, groupConcurrency })
       if (stopped.signal.aborted) return giveBack(jobs, 'its node is stopping')
       // Until the next count, which knows what other nodes did.
       waiting = Math.max(0, waiting - jobs.length)

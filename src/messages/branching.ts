@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { ParleyError } from '../errors.ts'
+import type { Changes } from '../events/changes.ts'
 import { newId } from '../ids.ts'
 import type { Interaction } from '../interactions/interaction.ts'
 import type { Interactions } from '../interactions/interactions.ts'
@@ -16,9 +17,10 @@ export function createBranching(parts: {
   store: Pick<MessageStore, 'find' | 'idBehind'>
   branches: BranchStore
   interactions: Pick<Interactions, 'moveTo'>
+  changes: Pick<Changes, 'record'>
   now: Clock
 }) {
-  const { store, branches, interactions, now } = parts
+  const { store, branches, interactions, changes, now } = parts
 
   /**
    * The branch of what is said behind the message `parentId` of the interaction, which the transaction holds; null is in front of
@@ -37,7 +39,10 @@ export function createBranching(parts: {
     const from = { branch: parent?.branch ?? 0, position: parent?.position ?? 0 }
     const isNewest = (await store.idBehind(tx, id, from)) === undefined
     const branch = isNewest ? from.branch : await fork(tx, id, from, position)
-    if (branch !== currentBranch) await interactions.moveTo(tx, id, branch)
+    if (branch !== currentBranch) {
+      await interactions.moveTo(tx, id, branch)
+      await changes.record(tx, id, 'interaction.changed', {}, position - 1)
+    }
     return branch
   }
 
@@ -59,6 +64,10 @@ export function createBranching(parts: {
       shared: pathUpTo(path, from.position),
       createdAt: now(),
     })
+    const shared = { fork_position: from.position, first_position: firstPosition }
+    const made = { number, parent: from.branch, ...shared }
+    // Told in front of its first message, which the positions were taken for.
+    await changes.record(tx, interactionId, 'branch.created', made, firstPosition - 1)
     return number
   }
 }

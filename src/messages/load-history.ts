@@ -2,7 +2,7 @@ import type { Role } from '../interactions/interaction.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { ContentPart } from './content.ts'
 import { createBranchStore } from './branch-store.ts'
-import { fitHistory, type Turn } from './history.ts'
+import { fitHistory, type Turn, wantsMore } from './history.ts'
 import type { Message } from './message.ts'
 import { segmentsBetween } from './path.ts'
 
@@ -45,11 +45,10 @@ export function createHistoryLoader(storage: Storage) {
     budgetTokens: number,
   ): Promise<Turn[]> {
     const newestFirst: Turn[] = []
-    let tokens = 0
     const path = (await branches.pathOf(storage.db, interactionId, branch)) ?? []
     for (const segment of segmentsBetween(path, 0, position, 'desc')) {
       let from = Math.min(position, segment.upTo + 1)
-      while (tokens <= budgetTokens) {
+      while (wantsMore(newestFirst, budgetTokens)) {
         // Each page starts where the one before it ended.
         const { rows } = await selectBefore(storage.db, {
           interactionId,
@@ -63,12 +62,11 @@ export function createHistoryLoader(storage: Storage) {
             content: JSON.parse(row.content_json) as ContentPart[],
             tokens: row.tokens,
           })
-          tokens += row.tokens
           from = row.position
         }
         if (rows.length < pageSize) break
       }
-      if (tokens > budgetTokens) break
+      if (!wantsMore(newestFirst, budgetTokens)) break
     }
     return fitHistory(newestFirst, budgetTokens)
   }

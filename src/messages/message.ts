@@ -20,10 +20,19 @@ export interface Usage {
   reasoning_tokens: number | null
 }
 
+/** A model that could not answer, before another one was asked or the same again. */
+export interface Tried {
+  model: string
+  code: ReplyErrorCode
+  at: number
+}
+
 /** How a message that a model makes is coming along. */
 export interface Making {
   status: MessageStatus
+  /** Who answers, or answered. */
   model: string
+  tried: Tried[]
   attempt: number
   finishReason: string | null
   usage: Usage | null

@@ -1,10 +1,11 @@
 import type { Clock } from '../clock.ts'
 import { notFound, ParleyError } from '../errors.ts'
+import type { Changes } from '../events/changes.ts'
 import type { Interaction, Metadata } from '../interactions/interaction.ts'
 import type { Page, PageRequest } from '../paging.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import { createBranchStore } from './branch-store.ts'
-import { type InputContent, partsOf } from './content.ts'
+import { type InputContent, mustFit, partsOf } from './content.ts'
 import { isOpen, type Message } from './message.ts'
 import { createSiblings } from './siblings.ts'
 import { createMessageStore } from './store.ts'
@@ -15,11 +16,12 @@ export type Messages = ReturnType<typeof createMessages>
 /** The verbs of messages, but for posting, which also starts a reply. Each finds through the owner. */
 export function createMessages(parts: {
   storage: Storage
+  changes: Pick<Changes, 'record'>
   now: Clock
   /** Runs in the transaction that removes a message, before it is gone. */
   onRemove: (tx: Transaction, messageId: string) => Promise<void>
 }) {
-  const { storage, now, onRemove } = parts
+  const { storage, changes: told, now, onRemove } = parts
   const store = createMessageStore(storage)
   const branches = createBranchStore(storage)
 
@@ -51,15 +53,12 @@ export function createMessages(parts: {
     changes: { content?: InputContent | undefined; metadata?: Metadata | undefined },
   ): Promise<Message> {
     return storage.write(async (tx) => {
-      const message = await store.find(tx, ownerId, id)
-      if (!message) throw notFound('Message')
-      if (message.making && isOpen(message.making.status)) {
-        throw new ParleyError(
-          'reply_in_progress',
-          'This reply is still being made; change it when it has ended.',
-        )
-      }
+      const found = await findChangeable(tx, ownerId, id)
+      await told.record(tx, found.interactionId, 'message.changed', placeOf(found))
+      // It may have been changed, or be made again, since this one waited for the interaction.
+      const message = await findChangeable(tx, ownerId, id)
       const content = changes.content === undefined ? message.content : partsOf(changes.content)
+      if (changes.content !== undefined) mustFit(message.role, content)
       const changed = {
         ...message,
         content,
@@ -71,12 +70,27 @@ export function createMessages(parts: {
     })
   }
 
+  async function findChangeable(tx: Transaction, ownerId: string, id: string): Promise<Message> {
+    const message = await store.find(tx, ownerId, id)
+    if (!message) throw notFound('Message')
+    if (message.making && isOpen(message.making.status)) {
+      throw new ParleyError(
+        'reply_in_progress',
+        'This reply is still being made; change it when it has ended.',
+      )
+    }
+    return message
+  }
+
   /** Removes a message; what is left keeps its positions. */
   async function remove(ownerId: string, id: string): Promise<void> {
     await storage.write(async (tx) => {
-      if (!(await store.find(tx, ownerId, id))) throw notFound('Message')
+      const message = await store.find(tx, ownerId, id)
+      if (!message) throw notFound('Message')
+      await told.record(tx, message.interactionId, 'message.deleted', placeOf(message))
       await onRemove(tx, id)
-      await store.remove(tx, id)
+      // Another one may have removed it while this one waited for the interaction.
+      if (!(await store.remove(tx, id))) throw notFound('Message')
     })
   }
 
@@ -97,4 +111,8 @@ function noneOf(field: string, message: string) {
   return new ParleyError('invalid_request', `${field} ${message}`, {
     fields: [{ in: 'query', field, message }],
   })
+}
+
+function placeOf({ id, position }: Message) {
+  return { message_id: id, position }
 }

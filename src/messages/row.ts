@@ -1,7 +1,7 @@
 import type { Metadata, Role } from '../interactions/interaction.ts'
 import type { MessageRow, ReplyRow } from '../storage/schema.ts'
 import type { ContentPart } from './content.ts'
-import type { Making, Message, MessageStatus, Usage } from './message.ts'
+import type { Making, Message, MessageStatus, Tried, Usage } from './message.ts'
 
 /** A message with how it is coming along, which only the room of replies writes. */
 export type Joined = Omit<MessageRow, 'tokens'> &
@@ -24,6 +24,7 @@ const messageColumns = [
 const makingColumns = {
   status: 'replies.status',
   model: 'replies.model',
+  tried_json: 'replies.tried_json',
   attempt: 'replies.attempt',
   finish_reason: 'replies.finish_reason',
   usage_json: 'replies.usage_json',
@@ -54,6 +55,7 @@ function makingOf(row: Joined): Making | null {
   return {
     status: row.status as MessageStatus,
     model: row.model ?? '',
+    tried: row.tried_json === null ? [] : (JSON.parse(row.tried_json) as Tried[]),
     attempt: row.attempt ?? 0,
     finishReason: row.finish_reason,
     usage: row.usage_json === null ? null : (JSON.parse(row.usage_json) as Usage),

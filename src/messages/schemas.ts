@@ -6,7 +6,7 @@ import { wholeNumber } from '../http/parameters.ts'
 import { interactionSchema, metadataSchema, roleSchema } from '../interactions/schemas.ts'
 import type { Branch } from './branch-store.ts'
 import { maxBranches } from './branching.ts'
-import { contentPart, inputContent, textOf } from './content.ts'
+import { contentPart, inputContent, shownContent, textOf } from './content.ts'
 import { type Message, messageStatuses } from './message.ts'
 
 export const statusSchema = z.enum(messageStatuses).meta({ id: 'MessageStatus' })
@@ -39,7 +39,10 @@ export const messageSchema = z
     status: statusSchema,
     content: z.array(contentPart),
     text: z.string().meta({ description: 'The text parts of the content, joined.' }),
-    model: z.string().nullable(),
+    model: z.string().nullable().meta({ description: 'Who answers, or answered.' }),
+    tried: z
+      .array(z.object({ model: z.string(), code: replyErrorSchema.shape.code, at: z.iso.datetime() }))
+      .meta({ description: 'Who could not answer before, and why; the last 32 times, newest last.' }),
     usage: usageSchema.nullable(),
     finish_reason: z.string().nullable(),
     error: replyErrorSchema.nullable(),
@@ -132,9 +135,10 @@ export function messageView(message: Message): z.infer<typeof messageSchema> {
     parent_id: parentId,
     role,
     status: making?.status ?? 'completed',
-    content,
+    content: shownContent(content),
     text: textOf(content),
     model: making?.model ?? null,
+    tried: (making?.tried ?? []).map(({ model, code, at }) => ({ model, code, at: isoTime(at) })),
     usage: making?.usage ?? null,
     finish_reason: making?.finishReason ?? null,
     error: making?.error ?? null,

@@ -73,9 +73,38 @@ export function createMessageStore(storage: Storage) {
   async function find(on: Database | Transaction, ownerId: string, id: string) {
     const { rows } = await selectOne(on, { id, ownerId })
     const [row] = rows
-    if (!row) return undefined
+    return row && withParent(on, row)
+  }
+
+  async function withParent(
+    on: Database | Transaction,
+    row: Awaited<ReturnType<typeof selectOne>>['rows'][number],
+  ) {
     const message = fromRow(row, row.parent_id)
     return message.parentId === null ? { ...message, parentId: await along.acrossFork(on, message) } : message
+  }
+
+  const selectBetween = storage.prepare(
+    (db, given: { interactionId: string; after: number; to: number; limit: number }) =>
+      db
+        .selectFrom('messages')
+        .leftJoin('replies', 'replies.id', 'messages.id')
+        .select(columns)
+        .select(previousId)
+        .where('messages.interaction_id', '=', given.interactionId)
+        .where('messages.position', '>', given.after)
+        .where('messages.position', '<=', given.to)
+        .orderBy('messages.position')
+        .limit(given.limit),
+  )
+
+  /** What was said at positions behind `after`, up to `to`, on whatever branch, in the order of posting. */
+  async function between(
+    interactionId: string,
+    { after, to, limit }: { after: number; to: number; limit: number },
+  ): Promise<Message[]> {
+    const { rows } = await selectBetween(storage.db, { interactionId, after, to, limit })
+    return Promise.all(rows.map((row) => withParent(storage.db, row)))
   }
 
   async function update(tx: Transaction, message: Message, tokens: number): Promise<void> {
@@ -123,11 +152,13 @@ export function createMessageStore(storage: Storage) {
     return row && { id: row.id, role: row.role as Role }
   }
 
-  async function remove(tx: Transaction, id: string): Promise<void> {
-    await tx.deleteFrom('messages').where('id', '=', id).execute()
+  /** False where it is not there any more. */
+  async function remove(tx: Transaction, id: string): Promise<boolean> {
+    const { numDeletedRows } = await tx.deleteFrom('messages').where('id', '=', id).executeTakeFirst()
+    return numDeletedRows > 0n
   }
 
-  return { ...along, insert, find, update, writeContent, at, remove }
+  return { ...along, insert, find, between, update, writeContent, at, remove }
 }
 
 export type MessageStore = ReturnType<typeof createMessageStore>

@@ -1,8 +1,22 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { isoTime } from '../clock.ts'
 import { problemAnswers } from '../http/answers.ts'
+import { replyErrorSchema } from '../messages/schemas.ts'
+import type { Health, ProviderHealth } from '../providers/health.ts'
 import type { Models, OfferedModel } from '../providers/registry.ts'
+
+const healthSchema = z
+  .object({
+    status: z.enum(['ok', 'degraded', 'unavailable']).meta({
+      description:
+        '`degraded`: its last answer failed. `unavailable`: its provider is left alone for a while, or refuses it.',
+    }),
+    since: z.iso.datetime().nullable().meta({ description: 'Null where it was not asked yet.' }),
+    last_error: replyErrorSchema.shape.code.nullable(),
+  })
+  .meta({ id: 'ModelHealth', description: 'As this node knows it, from the answers that it makes.' })
 
 const modelSchema = z
   .object({
@@ -15,11 +29,13 @@ const modelSchema = z
       .meta({ description: 'How the server came to know the provider.' }),
     context_window: z.int().nullable().meta({ description: 'In tokens, where the provider told.' }),
     default: z.boolean().meta({ description: 'Whether it answers where no model is named.' }),
+    health: healthSchema,
   })
   .meta({ id: 'Model' })
 
 /** `GET /v1/models`, in OpenAI's shape with what we know beyond it. */
-export function modelRoutes(app: FastifyInstance, { models }: { models: Models }) {
+export function modelRoutes(app: FastifyInstance, parts: { models: Models; health: ProviderHealth }) {
+  const { models, health } = parts
   const routes = app.withTypeProvider<ZodTypeProvider>()
   routes.get(
     '/v1/models',
@@ -33,11 +49,14 @@ export function modelRoutes(app: FastifyInstance, { models }: { models: Models }
         },
       },
     },
-    async () => ({ object: 'list' as const, data: (await models.list()).map(modelView) }),
+    async () => ({
+      object: 'list' as const,
+      data: (await models.list()).map((model) => modelView(model, health.of(model.name, model.provider))),
+    }),
   )
 }
 
-function modelView(model: OfferedModel): z.infer<typeof modelSchema> {
+function modelView(model: OfferedModel, { status, since, lastError }: Health): z.infer<typeof modelSchema> {
   return {
     id: model.name,
     object: 'model',
@@ -46,5 +65,6 @@ function modelView(model: OfferedModel): z.infer<typeof modelSchema> {
     source: model.source,
     context_window: model.contextWindowTokens ?? null,
     default: model.isDefault,
+    health: { status, since: isoTime(since), last_error: lastError },
   }
 }

@@ -31,6 +31,8 @@ export interface Models {
    * default provider's. Throws a ParleyError `unknown_model` where nobody can.
    */
   resolve(name: string): ResolvedModel
+  /** Each of a list in its order, once; the error names the field of the one that nobody serves. */
+  resolveAll(names: string | string[]): ResolvedModel[]
   /** The model's context window in tokens, where its provider told. */
   contextWindowTokens(name: string): number | undefined
   load(model: ResolvedModel): Promise<LanguageModelV4>
@@ -77,11 +79,23 @@ export function createModels(options: { providers: Provider[]; defaultModel: str
   }
 
   function resolve(name: string): ResolvedModel {
-    const model = named(name) ?? offered(name) ?? servedBy(catchAll, name)
+    const model = served(name)
     if (model) return model
-    throw new ParleyError('unknown_model', `No provider offers the model "${name}"; see GET /v1/models.`, {
-      fields: [{ in: 'body', field: 'model', message: `no provider offers "${name}"` }],
+    throw unknown(name, 'model')
+  }
+
+  function resolveAll(names: string | string[]): ResolvedModel[] {
+    if (typeof names === 'string') return [resolve(names)]
+    const found = names.map((name, index) => {
+      const model = served(name)
+      if (model) return model
+      throw unknown(name, `model.${index}`)
     })
+    return [...new Map(found.map((model) => [model.name, model])).values()]
+  }
+
+  function served(name: string): ResolvedModel | undefined {
+    return named(name) ?? offered(name) ?? servedBy(catchAll, name)
   }
 
   async function list() {
@@ -120,6 +134,7 @@ export function createModels(options: { providers: Provider[]; defaultModel: str
   return {
     defaultModel,
     resolve,
+    resolveAll,
     list,
     load: ({ provider, id }) => provider.model(id),
     contextWindowTokens(name) {
@@ -130,4 +145,10 @@ export function createModels(options: { providers: Provider[]; defaultModel: str
       return named(name)?.provider.contextWindowTokens
     },
   }
+}
+
+function unknown(name: string, field: string): ParleyError {
+  return new ParleyError('unknown_model', `No provider offers the model "${name}"; see GET /v1/models.`, {
+    fields: [{ in: 'body', field, message: `no provider offers "${name}"` }],
+  })
 }

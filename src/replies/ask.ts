@@ -1,15 +1,10 @@
-import type {
-  LanguageModelV4,
-  LanguageModelV4CallOptions,
-  LanguageModelV4FinishReason,
-  LanguageModelV4StreamPart,
-  LanguageModelV4Usage,
-} from '@ai-sdk/provider'
+import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { NewEvent } from '../events/event.ts'
 import type { ContentPart } from '../messages/content.ts'
 import { explainFailure, ProviderFailure } from '../providers/failure.ts'
+import { checkOutput } from './check-output.ts'
 import { goOn } from './go-on.ts'
-import { addPiece } from './said.ts'
+import { createHearing, type Heard } from './hear.ts'
 
 export interface AskLimits {
   firstTokenTimeoutMs: number
@@ -19,19 +14,17 @@ export interface AskLimits {
 }
 
 /** What came of asking a model: all that it said, and how that ended. */
-export interface Answer {
-  content: ContentPart[]
+export interface Answer extends Heard {
   /** All of the content is of attempts before this one. */
   isOld?: boolean
-  finish: { reason: LanguageModelV4FinishReason; usage: LanguageModelV4Usage } | undefined
   /** Why there is no (whole) answer. What is no provider's failure is the reason `abort` was aborted with. */
   failure: unknown
 }
 
 /**
  * Asks `model` and hands each piece of its answer to `record`; it goes on with what it `said` at an attempt before,
- * if it did. Never rejects: whatever goes wrong is in the answer, beside what was said before it. `abort` is also aborted here, when the model takes too long or says
- * too much; that closes the connection to the provider.
+ * if it did. Never rejects: whatever goes wrong is in the answer, beside what was said before it. `abort` is also
+ * aborted here, when the model takes too long or says too much; that closes the connection to the provider.
  */
 export async function askModel(options: {
   model: LanguageModelV4
@@ -50,20 +43,20 @@ export async function askModel(options: {
     failure: undefined,
   }
   const watch = watchTime(limits, abort)
+  const hearing = createHearing(answer, (event) => {
+    watch.sawToken()
+    answer.isOld = false
+    if (hearing.chars > limits.maxReplyChars) {
+      abort.abort(new ProviderFailure('reply_too_long', 'the answer is longer than MAX_REPLY_CHARS'))
+    }
+    return record(event)
+  })
   try {
     const started = model.doStream({ ...call, abortSignal: abort.signal })
     const { stream } = await untilAborted(started, abort.signal)
-    await readUntilAborted(stream, abort.signal, (part) => {
-      const event = take(part, answer)
-      if (!event) return undefined
-      watch.sawToken()
-      answer.isOld = false
-      if (lengthOf(answer.content) > limits.maxReplyChars) {
-        abort.abort(new ProviderFailure('reply_too_long', 'the answer is longer than MAX_REPLY_CHARS'))
-      }
-      return record(event)
-    })
+    await readUntilAborted(stream, abort.signal, hearing.hear)
     if (!answer.finish) throw new ProviderFailure('provider_interrupted', 'the stream has no finish part')
+    checkOutput(answer, call)
   } catch (error) {
     answer.failure = abort.signal.aborted ? abort.signal.reason : explainFailure(error)
   } finally {
@@ -140,31 +133,4 @@ async function readUntilAborted<T>(
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
-}
-
-/** Adds a part to the answer; the event that tells readers of it, where there is something to tell. */
-function take(part: LanguageModelV4StreamPart, answer: Answer): NewEvent | undefined {
-  switch (part.type) {
-    case 'text-delta':
-      return say('text', part.delta, answer)
-    case 'reasoning-delta':
-      return say('reasoning', part.delta, answer)
-    case 'error':
-      throw part.error
-    case 'finish':
-      answer.finish = { reason: part.finishReason, usage: part.usage }
-      return undefined
-    default:
-      return undefined
-  }
-}
-
-function say(type: 'text' | 'reasoning', delta: string, answer: Answer): NewEvent | undefined {
-  if (delta === '') return undefined
-  addPiece(answer.content, type, delta)
-  return { type: `${type}.delta`, data: { text: delta } }
-}
-
-function lengthOf(content: ContentPart[]): number {
-  return content.reduce((chars, part) => chars + part.text.length, 0)
 }

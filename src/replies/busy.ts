@@ -1,4 +1,5 @@
 import { ParleyError } from '../errors.ts'
+import type { Changes } from '../events/changes.ts'
 import { isAnswered, type OnBusy } from '../interactions/interaction.ts'
 import type { MessageStore } from '../messages/store.ts'
 import type { Transaction } from '../storage/storage.ts'
@@ -10,12 +11,13 @@ const retryAfterMs = 1_000
 export function createBusyPolicy(parts: {
   store: Pick<ReplyStore, 'lockOpen'>
   messages: Pick<MessageStore, 'at' | 'remove'>
+  changes: Pick<Changes, 'record'>
   /** Ends a reply in the transaction, and keeps what was said of it. */
   cancelReply: (tx: Transaction, id: string) => Promise<void>
   /** Runs before a reply is removed in the transaction. */
   removing: (tx: Transaction, id: string) => Promise<void>
 }) {
-  const { store, messages, cancelReply, removing } = parts
+  const { store, messages, changes, cancelReply, removing } = parts
 
   /**
    * Makes way in an interaction, as its policy says; `keptId` stays, whatever that is. The caller holds the
@@ -49,11 +51,14 @@ export function createBusyPolicy(parts: {
   ) {
     await removing(tx, id)
     await messages.remove(tx, id)
+    await changes.record(tx, interactionId, 'message.deleted', { message_id: id, position })
     for (let before = position - 1; ; before -= 1) {
       // Mostly there is one.
       const said = await messages.at(tx, interactionId, { branch, position: before })
       if (!said || !isAnswered(said.role) || said.id === keptId) return
       await messages.remove(tx, said.id)
+      const what = { message_id: said.id, position: before }
+      await changes.record(tx, interactionId, 'message.deleted', what)
     }
   }
 }

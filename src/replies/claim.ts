@@ -5,7 +5,7 @@ import { type EventWriter, LostClaim, type Place } from '../events/writer.ts'
 import type { ContentPart } from '../messages/content.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { OpenReply } from './open-store.ts'
-import { saidIn } from './said.ts'
+import { saidIn, speakerIn } from './said.ts'
 import type { ClaimedReply, ReplyStore } from './store.ts'
 import type { Beginning } from './take-over.ts'
 
@@ -54,7 +54,7 @@ export function createClaim(parts: {
       const told = await events.whole(tx, log)
       const said = saidIn(told)
       const place = { log, next: (told.at(-1)?.sequence ?? 0) + 1 }
-      if (keeps(said)) return { type: 'reply.resumed', said, place }
+      if (keeps({ said, speaker: speakerIn(told) })) return { type: 'reply.resumed', said, place }
     }
     return { type: 'reply.restarted', said: [], place: await events.endOf(tx, log) }
   }

@@ -12,8 +12,9 @@ import type { ProviderFailure } from '../providers/failure.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { Answer } from './ask.ts'
 import type { Claim } from './claim.ts'
+import type { ModelFacts, Next } from './failover.ts'
 import { endWith, judge } from './judge.ts'
-import type { RetryLimits, Tries } from './retry.ts'
+import type { RetryLimits } from './retry.ts'
 import type { WaitingReply } from './open-store.ts'
 import type { ClaimedReply, Ending, ReplyStore } from './store.ts'
 
@@ -27,31 +28,33 @@ export function createConclude(parts: {
   events: EventLog
   jobs: Pick<Jobs, 'enqueue'>
   jobOf: (reply: WaitingReply) => Job
+  facts: ModelFacts
   limits: RetryLimits
   now: Clock
   random: () => number
   log: Log
 }): Conclude {
-  const { storage, store, messages, events, jobs, jobOf, limits, now, random, log } = parts
+  const { storage, store, messages, events, jobs, jobOf, facts, limits, now, random, log } = parts
 
   /** Rejects with a LostClaim where the attempt may write nothing more. */
   return async function conclude({ reply, writer }, answer) {
     const { rest, place } = await writer.finish()
     if (answer.failure instanceof LostClaim) throw answer.failure
     if (answer.failure instanceof StoppingError) {
-      await putBack(reply, reply, null, rest, place)
+      await putBack(reply, { model: reply.model, tries: reply }, null, rest, place)
       return
     }
-    const verdict = judge(answer, reply, limits, random())
+    const verdict = judge(answer, reply, { facts, limits, now: now(), random: random() })
     if (verdict.failure) tellOperator(reply, verdict.failure, verdict.kind)
     if (verdict.kind === 'end') {
       await settle(reply, answer.content, verdict.ending, rest, place)
       return
     }
-    const { delayMs, tries } = verdict.decision
+    const { model, delayMs } = verdict.next
     const { error } = endWith('failed', verdict.failure.code)
-    const data = { attempt: reply.attempt, error, retry_in_ms: delayMs }
-    await putBack(reply, tries, now() + delayMs, [...rest, { type: 'reply.retrying', data }], place)
+    const data = { attempt: reply.attempt, error, retry_in_ms: delayMs, next_model: model }
+    const notBefore = delayMs > 0 ? now() + delayMs : null
+    await putBack(reply, verdict.next, notBefore, [...rest, { type: 'reply.retrying', data }], place)
   }
 
   /** One transaction with the rest of the log: an answer is whole, or it is not there. */
@@ -79,16 +82,16 @@ export function createConclude(parts: {
 
   async function putBack(
     reply: ClaimedReply,
-    { failures, throttles }: Tries,
+    { model, tries: { failures, throttles, tried } }: Pick<Next, 'model' | 'tries'>,
     notBefore: number | null,
     told: NewEvent[],
     place: Place,
   ): Promise<void> {
     await storage.write(async (tx) => {
-      const given = { notBefore, failures, throttles, now: now() }
+      const given = { notBefore, model, failures, throttles, tried, now: now() }
       if (!(await store.putBack(tx, reply, given))) throw new LostClaim(reply.id)
       await events.append(tx, reply.id, told, place)
-      await jobs.enqueue(tx, jobOf({ ...reply, notBefore }))
+      await jobs.enqueue(tx, jobOf({ ...reply, model, notBefore }))
     })
   }
 

@@ -1,27 +1,34 @@
 import type { LanguageModelV4Usage } from '@ai-sdk/provider'
 import { ParleyError, replyErrors, type ReplyErrorCode } from '../errors.ts'
+import { shownContent } from '../messages/content.ts'
 import type { Usage } from '../messages/message.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { Answer } from './ask.ts'
-import { type Decision, decideRetry, type RetryLimits, type Tries } from './retry.ts'
+import { type Course, decideNext, type ModelFacts, type Next } from './failover.ts'
+import type { RetryLimits } from './retry.ts'
 import type { Ending } from './store.ts'
 
-/** What becomes of a reply: it ends, or it is tried again. */
+/** What becomes of a reply: it ends, or it is tried again, by whoever is next. */
 export type Verdict =
   | { kind: 'end'; ending: Ending; failure: ProviderFailure | undefined }
-  | { kind: 'retry'; decision: Decision & { retry: true }; failure: ProviderFailure }
+  | { kind: 'retry'; next: Next; failure: ProviderFailure }
 
 /**
  * What becomes of a reply after an attempt at it. Once a token of it was seen nothing is tried again: what was said
- * stays, as incomplete.
+ * stays, as incomplete; where it is of attempts before, only its own model is asked again.
  */
-export function judge(answer: Answer, tries: Tries, limits: RetryLimits, random: number): Verdict {
+export function judge(
+  answer: Answer,
+  course: Course,
+  given: { facts: ModelFacts; limits: RetryLimits; now: number; random: number },
+): Verdict {
   const failure = failureOf(answer)
   if (!failure) return { kind: 'end', ending: endingOf(answer), failure: undefined }
-  const wasSeen = answer.content.length > 0
-  const mayRetry = !wasSeen || answer.isOld
-  const decision = mayRetry ? decideRetry(failure, tries, limits, random) : ({ retry: false } as const)
-  if (decision.retry) return { kind: 'retry', decision, failure }
+  const wasSeen = shownContent(answer.content).length > 0
+  // Nobody else goes on with what a model said at an attempt before.
+  const asked = wasSeen ? { ...course, models: [course.model] } : course
+  const next = wasSeen && !answer.isOld ? undefined : decideNext(failure, asked, given)
+  if (next) return { kind: 'retry', next, failure }
   const ending = endWith(wasSeen ? 'incomplete' : 'failed', failure.code, usageOf(answer.finish?.usage))
   return { kind: 'end', ending, failure }
 }
@@ -35,7 +42,8 @@ export function endWith(
   return { status, finishReason: null, usage, error: { code, message: replyErrors[code] } }
 }
 
-function failureOf({ content, finish, failure }: Answer): ProviderFailure | undefined {
+/** Why there is no (whole) answer; undefined where nothing failed. */
+export function failureOf({ content, finish, failure }: Answer): ProviderFailure | undefined {
   if (failure instanceof ProviderFailure) return failure
   if (failure instanceof ParleyError && failure.code === 'unknown_model') {
     return new ProviderFailure('model_not_found', failure.message)
@@ -53,7 +61,7 @@ function failureOf({ content, finish, failure }: Answer): ProviderFailure | unde
     // Vendors' packages end a stream that broke off as they end any other, only without the provider's reason.
     return new ProviderFailure('provider_interrupted', 'the stream ended without a finish reason')
   }
-  const saidNothing = !content.some((part) => part.type === 'text')
+  const saidNothing = content.every((part) => part.type === 'reasoning')
   if (!saidNothing) return undefined
   // A filter, or too small a limit, is a reason of its own.
   if (reason === 'content-filter') return new ProviderFailure('content_filtered', 'held back whole')

@@ -1,22 +1,26 @@
 import { sql } from 'kysely'
 import type { ReplyRow } from '../storage/schema.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
-import { optionsFromJson, type ReplyOptions } from './options.ts'
+import type { Course, Tried } from './failover.ts'
+import { modelsOf, optionsFromJson, type ReplyOptions } from './options.ts'
 
 /** An open reply that waits for a worker. */
 export type WaitingReply = Pick<OpenReply, 'interactionId' | 'model' | 'notBefore'>
 
-export interface OpenReply {
+export interface OpenReply extends Course {
   id: string
   interactionId: string
   position: number
   branch: number
-  model: string
   options: ReplyOptions
   status: 'queued' | 'in_progress'
   attempt: number
   crashes: number
   notBefore: number | null
+  /** Since when it waits for a provider that may not be asked. */
+  waitingSince: number | null
+  /** When it may ask its provider, as was agreed. */
+  slotAt: number | null
 }
 
 const openColumns = [
@@ -29,7 +33,12 @@ const openColumns = [
   'status',
   'attempt',
   'crashes',
+  'failures',
+  'throttles',
+  'tried_json',
   'not_before',
+  'waiting_since',
+  'slot_at',
 ] as const
 
 /** In literals, as the partial indices have it: a query with parameters could not use them. */
@@ -153,6 +162,16 @@ export function createOpenReplyStore(storage: Storage) {
       .execute()
   }
 
+  /** What a reply was asked beyond its interaction; nothing where there is no such reply. */
+  async function optionsOf(id: string): Promise<ReplyOptions> {
+    const row = await storage.db
+      .selectFrom('replies')
+      .select('options_json')
+      .where('id', '=', id)
+      .executeTakeFirst()
+    return optionsFromJson(row?.options_json ?? null)
+  }
+
   /** Those of `ids` that are open. */
   async function openAmong(ids: string[]): Promise<Set<string>> {
     const rows = await storage.db
@@ -164,20 +183,31 @@ export function createOpenReplyStore(storage: Storage) {
     return new Set(rows.map(({ id }) => id))
   }
 
-  return { nextOpen, hasMoreOpenThan, openInteractions, interactionsOfNode, openAmong, lockOpen }
+  return { nextOpen, hasMoreOpenThan, openInteractions, interactionsOfNode, openAmong, optionsOf, lockOpen }
 }
 
 function toOpenReply(row: Pick<ReplyRow, (typeof openColumns)[number]>): OpenReply {
+  const options = optionsFromJson(row.options_json)
   return {
     id: row.id,
     interactionId: row.interaction_id,
     position: row.position,
     branch: row.branch,
     model: row.model,
-    options: optionsFromJson(row.options_json),
+    models: modelsOf(options, row.model),
+    options,
     status: row.status === 'in_progress' ? 'in_progress' : 'queued',
     attempt: row.attempt,
     crashes: row.crashes,
+    failures: row.failures,
+    throttles: row.throttles,
+    tried: triedFromJson(row.tried_json),
     notBefore: row.not_before,
+    waitingSince: row.waiting_since,
+    slotAt: row.slot_at,
   }
+}
+
+export function triedFromJson(json: string | null): Tried[] {
+  return json === null ? [] : (JSON.parse(json) as Tried[])
 }

@@ -27,8 +27,8 @@ export interface NewTurn {
   said: NewMessage[]
   /** Whether a model shall answer. */
   wantsReply: boolean
-  /** Instead of the interaction's own. */
-  model?: string | undefined
+  /** Instead of the interaction's own: one, or who answers and who else. */
+  model?: string | string[] | undefined
   /** Accepts a model that nobody serves; its reply then says so. */
   acceptAnyModel?: boolean
   options?: ReplyOptions | undefined
@@ -53,7 +53,7 @@ export function createPost(parts: {
   store: ReplyStore
   interactions: Pick<Interactions, 'takePositions'>
   messages: Pick<MessageStore, 'insert'>
-  models: Pick<Models, 'resolve'>
+  models: Pick<Models, 'resolve' | 'resolveAll'>
   jobs: Pick<Jobs, 'enqueue' | 'waiting'>
   jobOf: (reply: WaitingReply) => Job
   placeBehind: PlaceBehind
@@ -141,23 +141,37 @@ export function createPost(parts: {
   async function queueReply(tx: Transaction, place: Place, turn: NewTurn, usual: Interaction) {
     // Its jobs are one job, however many replies wait: they are counted themselves.
     if (await store.hasMoreOpenThan(tx, maxQueuedReplies, place)) throw tooManyWait()
-    const model = resolve(turn.model ?? usual.model, turn.acceptAnyModel ?? false)
+    const named = answerers(turn, usual)
+    const [model = '', ...others] = named
     const reply = await insert(tx, {
       ...messageAt(place, { role: 'AI', content: [] }),
       making: queued(model),
     })
-    const options = optionsToJson(withPolicy(turn.options, usual.policy))
+    const asked = withPolicy(turn.options, usual.policy)
+    const options = optionsToJson({ ...asked, ...(others.length > 0 && { models: named }) })
     await store.insert(tx, { id: reply.id, ...place, model, options, now: reply.createdAt })
     await jobs.enqueue(tx, jobOf({ interactionId: place.interactionId, model, notBefore: null }))
     return reply
   }
 
-  function resolve(model: string, acceptAny: boolean): string {
+  /**
+   * Who may answer, in order, by their full names. Of those that a post names, each must be served by somebody; of
+   * the interaction's, which may be old, one: the others are passed over when it is their turn.
+   */
+  function answerers({ model, acceptAnyModel }: NewTurn, interaction: Interaction): string[] {
+    if (model !== undefined && !acceptAnyModel) return models.resolveAll(model).map(({ name }) => name)
+    const named = model === undefined ? [interaction.model, ...interaction.fallbacks] : [model].flat()
+    const found = new Map(named.map((name) => [name, find(name)]))
+    const isServed = [...found.values()].some((name) => name !== undefined)
+    if (!isServed && !acceptAnyModel) models.resolve(named[0] ?? '')
+    return [...new Set([...found].map(([name, full]) => full ?? name))]
+  }
+
+  function find(model: string): string | undefined {
     try {
       return models.resolve(model).name
-    } catch (error) {
-      if (acceptAny) return model
-      throw error
+    } catch {
+      return undefined
     }
   }
 
@@ -174,7 +188,7 @@ export function asPosted(reply: Message): Message {
     content: [],
     metadata: {},
     updatedAt: reply.createdAt,
-    making: queued(reply.making?.model ?? ''),
+    making: queued(reply.making?.tried[0]?.model ?? reply.making?.model ?? ''),
   }
 }
 
@@ -182,6 +196,7 @@ function queued(model: string): NonNullable<Message['making']> {
   return {
     status: 'queued',
     model,
+    tried: [],
     attempt: 0,
     finishReason: null,
     usage: null,

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { Changes } from '../events/changes.ts'
 import type { EventLog } from '../events/log.ts'
 import type { Interactions } from '../interactions/interactions.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
@@ -7,7 +8,8 @@ import type { Messages } from '../messages/messages.ts'
 import { createBranchStore } from '../messages/branch-store.ts'
 import { createBranching } from '../messages/branching.ts'
 import { createMessageStore } from '../messages/store.ts'
-import type { Models } from '../providers/registry.ts'
+import type { ProviderHealth } from '../providers/health.ts'
+import type { Models, ResolvedModel } from '../providers/registry.ts'
 import type { Notices } from '../storage/notices.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import { createBranch } from './branch.ts'
@@ -17,15 +19,18 @@ import { createClaim } from './claim.ts'
 import { createConclude } from './conclude.ts'
 import { createDeadLetterStore } from './dead-letters/store.ts'
 import { createRequeue } from './dead-letters/requeue.ts'
+import type { ModelFacts } from './failover.ts'
 import { createFork } from './fork.ts'
 import { createHalt } from './halt.ts'
 import { asPosted, createPost, type Posted } from './post.ts'
 import type { Prepare } from './prepare.ts'
+import { createRateStore } from './rate-store.ts'
 import { createRunner, type RunLimits } from './run.ts'
 import type { RetryLimits } from './retry.ts'
 import type { WaitingReply } from './open-store.ts'
 import { createReplyStore } from './store.ts'
 import { createSweeper } from './sweep.ts'
+import { createTurns, type TurnLimits } from './turn.ts'
 import { createWatch } from './watch.ts'
 
 export type { Asking } from './branch.ts'
@@ -36,29 +41,42 @@ export type Replies = ReturnType<typeof createReplies>
 export function createReplies(parts: {
   storage: Storage
   events: EventLog
+  changes: Pick<Changes, 'hold' | 'record'>
   jobs: Jobs
   interactions: Pick<Interactions, 'find' | 'create' | 'takePositions' | 'moveTo'>
   messages: Pick<Messages, 'find'>
   models: Models
+  health: ProviderHealth
   prepare: Prepare
   /** The number of this node, where there are others. */
   node: () => number | null
   /** How other nodes hear of what happens here, where there are any. */
   notices: Notices | undefined
-  limits: RunLimits & RetryLimits & { maxQueuedReplies: number; eventRetentionDays: number }
+  limits: RunLimits &
+    RetryLimits &
+    TurnLimits & { maxQueuedReplies: number; contextWindowTokens: number; eventRetentionDays: number }
   now: Clock
   random: () => number
   log: Log
 }) {
-  const { storage, events, jobs, interactions, messages, models, now, log } = parts
-  const { maxQueuedReplies, eventRetentionDays } = parts.limits
+  const { storage, events, changes, jobs, interactions, messages, models, health, now, log } = parts
+  const { maxQueuedReplies, contextWindowTokens, eventRetentionDays } = parts.limits
   const store = createReplyStore(storage)
   const messageStore = createMessageStore(storage)
   const branches = createBranchStore(storage)
-  const conclude = createConclude({ ...parts, store, messages: messageStore, jobOf })
+  const facts: ModelFacts = {
+    askableAt(name) {
+      const model = find(name)
+      return model ? health.askableAt(model) : 0
+    },
+    windowOf: (model) => models.contextWindowTokens(model) ?? contextWindowTokens,
+  }
+  const conclude = createConclude({ ...parts, store, messages: messageStore, jobOf, facts })
+  const rates = createRateStore(storage)
   const runner = createRunner({
     ...parts,
     store,
+    takeTurn: createTurns({ ...parts, store, rates, jobOf, facts }),
     claimReply: createClaim({ ...parts, store }),
     conclude,
     jobOf,
@@ -95,24 +113,25 @@ export function createReplies(parts: {
       store: messageStore,
       branches,
       interactions,
+      changes,
       now,
     }),
-    makeWay: createBusyPolicy({ store, messages: messageStore, cancelReply, removing }),
+    makeWay: createBusyPolicy({ store, messages: messageStore, changes, cancelReply, removing }),
     maxQueuedReplies,
     now,
   })
 
   /** The job that makes a reply: in the group of the provider that will be asked. */
   function jobOf({ interactionId, model, notBefore }: WaitingReply): Job {
-    return { interactionId, group: groupOf(model), notBefore }
+    // Nobody serves it any more: the attempt will say so.
+    return { interactionId, group: find(model)?.provider.name ?? 'unknown', notBefore }
   }
 
-  function groupOf(model: string): string {
+  function find(model: string): ResolvedModel | undefined {
     try {
-      return models.resolve(model).provider.name
+      return models.resolve(model)
     } catch {
-      // Nobody serves it any more: the attempt will say so.
-      return 'unknown'
+      return undefined
     }
   }
 
@@ -132,7 +151,7 @@ export function createReplies(parts: {
 
   return {
     ...posting,
-    ...createBranch({ messages, post: posting.post }),
+    ...createBranch({ messages, optionsOf: store.optionsOf, post: posting.post }),
     fork: createFork({ ...parts, branches }),
     cancel,
     ...requeueing,

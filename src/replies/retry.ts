@@ -26,7 +26,7 @@ export function decideRetry(
   limits: RetryLimits,
   random: number,
 ): Decision {
-  if (!failure.isRetryable || (failure.retryAfterMs ?? 0) > maxRetryAfterMs) return { retry: false }
+  if (!mayComeBack(failure)) return { retry: false }
   const isThrottle = failure.code === 'provider_rate_limited'
   const counted: Tries = isThrottle
     ? { ...tries, throttles: tries.throttles + 1 }
@@ -41,6 +41,11 @@ export function decideRetry(
     delayMs: delayOf(failure.retryAfterMs, tried, limits.retryBaseMs, random),
     tries: counted,
   }
+}
+
+/** Whether the same model may be asked again, however often it was. */
+export function mayComeBack(failure: Pick<ProviderFailure, 'isRetryable' | 'retryAfterMs'>): boolean {
+  return failure.isRetryable && (failure.retryAfterMs ?? 0) <= maxRetryAfterMs
 }
 
 /**

@@ -6,14 +6,17 @@ import type { Job } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
 import type { ContentPart } from '../messages/content.ts'
 import { ProviderFailure } from '../providers/failure.ts'
+import type { Call } from '../providers/health.ts'
 import type { Models } from '../providers/registry.ts'
 import { type Answer, type AskLimits, askModel } from './ask.ts'
 import type { createClaim } from './claim.ts'
 import type { Conclude } from './conclude.ts'
+import { failureOf } from './judge.ts'
 import type { Prepare } from './prepare.ts'
 import type { OpenReply, WaitingReply } from './open-store.ts'
 import type { ReplyStore } from './store.ts'
-import { beginningOf } from './take-over.ts'
+import { type Beginning, beginningOf } from './take-over.ts'
+import type { Turn } from './turn.ts'
 
 export interface RunLimits extends AskLimits {
   maxCrashes: number
@@ -22,6 +25,7 @@ export interface RunLimits extends AskLimits {
 /** Does the work of one look at an interaction: makes the answer whose turn it is. */
 export function createRunner(parts: {
   store: Pick<ReplyStore, 'nextOpen'>
+  takeTurn: (reply: OpenReply, keeps: Beginning['keeps']) => Promise<Turn>
   claimReply: ReturnType<typeof createClaim>
   models: Pick<Models, 'resolve' | 'load'>
   prepare: Prepare
@@ -31,7 +35,7 @@ export function createRunner(parts: {
   now: Clock
   log: Log
 }) {
-  const { store, claimReply, models, prepare, conclude, jobOf, limits, now, log } = parts
+  const { store, takeTurn, claimReply, models, prepare, conclude, jobOf, limits, now, log } = parts
   /** The attempts that run here, to stop them. */
   const running = new Map<string, AbortController>()
 
@@ -41,23 +45,35 @@ export function createRunner(parts: {
     const due = jobOf(reply)
     // It waits for its time, or for a place among those of its own provider.
     if ((due.notBefore ?? 0) > now() || due.group !== job.group) return due
-    await attempt(reply, stopping)
+    const more = { interactionId: due.interactionId, group: due.group }
+    const { isGivenUp, keeps } = beginningOf(reply, canContinue(reply.model), limits.maxCrashes)
+    const turn = isGivenUp ? giveUp(reply) : await takeTurn(reply, keeps)
+    // Nothing is to come where it was cancelled meanwhile.
+    if (turn.kind === 'later') return turn.job ?? (hasMore ? more : undefined)
+    await attempt(turn, keeps, stopping)
     // What is posted from now on brings a job of its own.
-    return hasMore && !stopping.aborted ? { interactionId: due.interactionId, group: due.group } : undefined
+    return hasMore && !stopping.aborted ? more : undefined
   }
 
-  async function attempt(reply: OpenReply, stopping: AbortSignal): Promise<void> {
+  async function attempt(
+    turn: Exclude<Turn, { kind: 'later' }>,
+    keeps: Beginning['keeps'],
+    stopping: AbortSignal,
+  ): Promise<void> {
+    const { reply } = turn
+    const call = turn.kind === 'go' ? turn.call : undefined
     const abort = new AbortController()
     const stop = () => abort.abort(new StoppingError())
     running.set(reply.id, abort)
     if (stopping.aborted) stop()
     else stopping.addEventListener('abort', stop)
-    const { isGivenUp, keeps } = beginningOf(reply, canContinue(reply.model), limits.maxCrashes)
     const claim = claimReply(reply, keeps, (reason) => abort.abort(reason))
     try {
       // Claimed first where something may stay: until then others could add to it.
       const said = keeps ? (await claim.made()).said : []
-      const answer = isGivenUp ? giveUp(reply, said) : await ask(reply, said, abort, claim.record)
+      const answer =
+        turn.kind === 'go' ? await ask(reply, said, abort, call, claim.record) : only(said, turn.failure)
+      if (!abort.signal.aborted || abort.signal.reason instanceof ProviderFailure) report(call, answer)
       // Not the end of the reply: whoever looks next can read what it is asked.
       if (isDatabaseAway(answer.failure)) throw answer.failure
       await conclude(await claim.made(), answer)
@@ -65,6 +81,7 @@ export function createRunner(parts: {
       if (!(error instanceof LostClaim)) throw error
       log.debug({ reply: reply.id }, error.message)
     } finally {
+      call?.end()
       running.delete(reply.id)
       stopping.removeEventListener('abort', stop)
     }
@@ -79,27 +96,39 @@ export function createRunner(parts: {
     }
   }
 
-  /** Whoever had it before ended without a word; if that was its doing, it must not happen for ever. */
-  function giveUp({ crashes }: OpenReply, said: ContentPart[]): Answer {
-    const failure = new ProviderFailure('crashed', `attempts that ended with their process: ${crashes + 1}`)
-    return { content: said, finish: undefined, failure }
-  }
-
   async function ask(
     reply: OpenReply,
     said: ContentPart[],
     abort: AbortController,
+    call: Call | undefined,
     record: (event: NewEvent) => Promise<void> | undefined,
   ): Promise<Answer> {
     try {
       const resolved = models.resolve(reply.model)
-      const call = await prepare(reply, resolved, said)
+      const asked = await prepare(reply, resolved, said)
       const model = await models.load(resolved)
       const { firstTokenTimeoutMs = limits.firstTokenTimeoutMs } = resolved.provider
-      return await askModel({ model, call, said, limits: { ...limits, firstTokenTimeoutMs }, abort, record })
+      return await askModel({
+        model,
+        call: asked,
+        said,
+        limits: { ...limits, firstTokenTimeoutMs },
+        abort,
+        record(event) {
+          call?.answers()
+          return record(event)
+        },
+      })
     } catch (failure) {
-      return { content: said, isOld: true, finish: undefined, failure }
+      return only(said, failure)
     }
+  }
+
+  /** Not what was stopped, but what the model did. */
+  function report(call: Call | undefined, answer: Answer) {
+    const failure = failureOf(answer)
+    if (failure) call?.fails(failure.code)
+    else call?.answers()
   }
 
   return {
@@ -111,4 +140,15 @@ export function createRunner(parts: {
     /** Stops the attempt at a reply that runs here, if one does. */
     abandon: (id: string) => running.get(id)?.abort(new LostClaim(id)),
   }
+}
+
+/** Whoever had it before ended without a word; if that was its doing, it must not happen for ever. */
+function giveUp(reply: OpenReply): Turn {
+  const detail = `attempts that ended with their process: ${reply.crashes + 1}`
+  return { kind: 'give up', reply, failure: new ProviderFailure('crashed', detail) }
+}
+
+/** What was said before, and nothing more. */
+function only(said: ContentPart[], failure: unknown): Answer {
+  return { content: said, isOld: true, finish: undefined, failure }
 }

@@ -3,21 +3,35 @@ import { idParameter, wholeNumber } from '../http/parameters.ts'
 import {
   maxAttemptsSchema,
   metadataSchema,
+  modelsSchema,
   onBusySchema,
   onCrashSchema,
   roleSchema,
 } from '../interactions/schemas.ts'
-import { inputContent } from '../messages/content.ts'
+import { inputContent, misplacedParts } from '../messages/content.ts'
 import { messageSchema } from '../messages/schemas.ts'
 import { plainText } from '../text.ts'
+import { reasoningEfforts, type ReplyOptions } from './options.ts'
+import { responseFormat } from './response-format.ts'
+import { functionTools, impossibleChoice, toolChoice } from './tools.ts'
 
 const maxWaitMs = 120_000
 
 /** How an answer is asked for, and how it is told. */
 const asking = {
-  model: plainText({ min: 1, max: 256 })
+  model: modelsSchema.optional().meta({
+    description: "Instead of the interaction's own: one, or a list of up to 8.",
+  }),
+  tools: functionTools.optional().meta({ description: 'What the model may ask you to call.' }),
+  tool_choice: toolChoice
     .optional()
-    .meta({ description: "Instead of the interaction's own.", examples: ['builtin/eliza'] }),
+    .meta({ description: 'Whether it calls them: `auto`, `none`, `required`, or the one that is named.' }),
+  parallel_tool_calls: z.boolean().optional().meta({ description: 'One answer may call several tools.' }),
+  response_format: responseFormat.optional(),
+  reasoning_effort: z
+    .enum(reasoningEfforts)
+    .optional()
+    .meta({ description: 'How much the model thinks first, where it can.' }),
   on_busy: onBusySchema.optional().meta({ description: "Instead of the interaction's own." }),
   on_crash: onCrashSchema.optional().meta({ description: "Instead of the interaction's own." }),
   max_attempts: maxAttemptsSchema.optional().meta({ description: "Instead of the interaction's own." }),
@@ -30,15 +44,37 @@ const asking = {
     .meta({ description: 'Wait at most so long for the reply to end.' }),
 }
 
+type Issues = Array<{ path: string; message: string }>
+
+/** Adds what is wrong with one field because of another. */
+function refuse(issues: Issues, { addIssue }: Pick<z.RefinementCtx, 'addIssue'>) {
+  for (const { path, message } of issues) addIssue({ code: 'custom', path: path.split('.'), message })
+}
+
+/** A choice among tools that are not there. */
+function choiceIssues({
+  tools,
+  tool_choice: choice,
+}: Pick<z.infer<typeof regenerateShape>, 'tools' | 'tool_choice'>): Issues {
+  const impossible = impossibleChoice(choice, tools)
+  return impossible === undefined ? [] : [{ path: 'tool_choice', message: impossible }]
+}
+
+const regenerateShape = z.strictObject(asking)
+
 /** `POST /v1/messages/{id}/regenerate`; no body is the same as an empty one. */
-export const regenerateInput = z.strictObject(asking).prefault({})
+export const regenerateInput = regenerateShape
+  .superRefine((input, context) => refuse(choiceIssues(input), context))
+  .prefault({})
 
 /** `POST /v1/messages/{id}/edit` */
-export const editInput = z.strictObject({
-  content: inputContent,
-  ...asking,
-  metadata: metadataSchema.optional().meta({ description: 'Instead of that of the message.' }),
-})
+export const editInput = z
+  .strictObject({
+    content: inputContent,
+    ...asking,
+    metadata: metadataSchema.optional().meta({ description: 'Instead of that of the message.' }),
+  })
+  .superRefine((input, context) => refuse(choiceIssues(input), context))
 
 /** `POST /v1/interactions/{id}/fork`; no body is the same as an empty one. */
 export const forkInput = z
@@ -51,22 +87,39 @@ export const forkInput = z
   .prefault({})
 
 /** `POST /v1/interactions/{id}/messages` */
-export const messageInput = z.strictObject({
-  content: inputContent,
-  role: roleSchema.extract(['Human', 'System', 'AI']).default('Human').meta({
-    description: 'Who said it. A model answers what a Human said; the other roles are only stored.',
-  }),
-  parent_id: idParameter()
-    .nullable()
-    .optional()
-    .meta({
-      description:
-        'The message that it follows, null for none; else the newest one of the current branch. Where that one is ' +
-        'followed already, a branch begins, which becomes the current one.',
+export const messageInput = z
+  .strictObject({
+    content: inputContent,
+    role: roleSchema.default('Human').meta({
+      description: 'Who said it. A model answers a Human and a Tool; what the others say is only stored.',
     }),
-  ...asking,
-  metadata: metadataSchema.optional(),
-})
+    parent_id: idParameter()
+      .nullable()
+      .optional()
+      .meta({
+        description:
+          'The message that it follows, null for none; else the newest one of the current branch. Where that one ' +
+          'is followed already, a branch begins, which becomes the current one.',
+      }),
+    ...asking,
+    metadata: metadataSchema.optional(),
+  })
+  .superRefine((input, context) =>
+    refuse([...misplacedParts(input.role, input.content), ...choiceIssues(input)], context),
+  )
+
+/** What a reply is asked beyond its interaction. */
+export function optionsOf(input: z.infer<typeof regenerateShape>): ReplyOptions {
+  return {
+    tools: input.tools,
+    toolChoice: input.tool_choice,
+    parallelToolCalls: input.parallel_tool_calls,
+    responseFormat: input.response_format,
+    reasoning: input.reasoning_effort && { effort: input.reasoning_effort },
+    onCrash: input.on_crash,
+    maxAttempts: input.max_attempts,
+  }
+}
 
 export const postedSchema = z
   .object({

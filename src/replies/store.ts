@@ -1,21 +1,19 @@
 import type { ReplyErrorCode } from '../errors.ts'
 import type { MessageStatus, Usage } from '../messages/message.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
-import { optionsFromJson, type ReplyOptions } from './options.ts'
-import { createOpenReplyStore, isOpen, type WaitingReply } from './open-store.ts'
+import type { Course, Tried } from './failover.ts'
+import { modelsOf, optionsFromJson, type ReplyOptions } from './options.ts'
+import { createOpenReplyStore, isOpen, triedFromJson, type WaitingReply } from './open-store.ts'
 
 /** A reply that this process has claimed: the attempt it may write with, and what was tried before. */
-export interface ClaimedReply {
+export interface ClaimedReply extends Course {
   id: string
   log: number
   interactionId: string
   position: number
-  model: string
   options: ReplyOptions
   attempt: number
   crashes: number
-  failures: number
-  throttles: number
 }
 
 export interface Ending {
@@ -67,6 +65,8 @@ export function createReplyStore(storage: Storage) {
         status: 'in_progress',
         node: given.node,
         not_before: null,
+        waiting_since: null,
+        slot_at: null,
         started_at: eb.fn.coalesce('started_at', eb.val(given.now)),
         updated_at: given.now,
       }))
@@ -83,6 +83,7 @@ export function createReplyStore(storage: Storage) {
         'crashes',
         'failures',
         'throttles',
+        'tried_json',
       ]),
   )
 
@@ -96,8 +97,10 @@ export function createReplyStore(storage: Storage) {
     const { rows } = await raiseAttempt(tx, { id, node, now })
     const [row] = rows
     if (!row) return undefined
-    const { interaction_id: interactionId, options_json: options, ...rest } = row
-    return { ...rest, interactionId, options: optionsFromJson(options) }
+    const { interaction_id: interactionId, options_json, tried_json, ...rest } = row
+    const options = optionsFromJson(options_json)
+    const tried = triedFromJson(tried_json)
+    return { ...rest, interactionId, options, models: modelsOf(options, row.model), tried }
   }
 
   const updateSettled = storage.prepare(
@@ -106,6 +109,7 @@ export function createReplyStore(storage: Storage) {
       given: {
         id: string
         attempt: number
+        model: string
         status: string
         finishReason: string | null
         usage: string | null
@@ -117,6 +121,8 @@ export function createReplyStore(storage: Storage) {
         .updateTable('replies')
         .set({
           status: given.status,
+          // Whoever was to be next by now, it was this one that answered.
+          model: given.model,
           finish_reason: given.finishReason,
           usage_json: given.usage,
           error_json: given.error,
@@ -131,13 +137,14 @@ export function createReplyStore(storage: Storage) {
   /** Ends the reply; false where `attempt` is not its writer any more. */
   async function settle(
     tx: Transaction,
-    { id, attempt }: Pick<ClaimedReply, 'id' | 'attempt'>,
+    { id, attempt, model }: Pick<ClaimedReply, 'id' | 'attempt' | 'model'>,
     ending: Ending,
     now: number,
   ): Promise<boolean> {
     const { changes } = await updateSettled(tx, {
       id,
       attempt,
+      model,
       status: ending.status,
       finishReason: ending.finishReason,
       usage: ending.usage && JSON.stringify(ending.usage),
@@ -169,13 +176,22 @@ export function createReplyStore(storage: Storage) {
   async function putBack(
     tx: Transaction,
     { id, attempt }: Pick<ClaimedReply, 'id' | 'attempt'>,
-    given: { notBefore: number | null; failures: number; throttles: number; now: number },
+    given: {
+      notBefore: number | null
+      model: string
+      failures: number
+      throttles: number
+      tried: Tried[]
+      now: number
+    },
   ): Promise<boolean> {
     const { numUpdatedRows } = await tx
       .updateTable('replies')
       .set({
         status: 'queued',
         not_before: given.notBefore,
+        model: given.model,
+        tried_json: given.tried.length === 0 ? null : JSON.stringify(given.tried),
         failures: given.failures,
         throttles: given.throttles,
         updated_at: given.now,
@@ -187,12 +203,52 @@ export function createReplyStore(storage: Storage) {
     return numUpdatedRows > 0n
   }
 
+  /** Gives the turn of a reply that nobody has claimed to another model; false where it is not open any more. */
+  async function move(
+    tx: Transaction,
+    given: { id: string; model: string; tried: Tried[]; now: number },
+  ): Promise<boolean> {
+    const { numUpdatedRows } = await tx
+      .updateTable('replies')
+      .set({
+        model: given.model,
+        tried_json: JSON.stringify(given.tried),
+        slot_at: null,
+        updated_at: given.now,
+      })
+      .where('id', '=', given.id)
+      .where(isOpen)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  }
+
+  /** Lets a reply wait for its provider, without a try; false where it is not open any more. */
+  async function putOff(
+    tx: Transaction,
+    given: { id: string; notBefore: number; slotAt: number | null; waitingSince: number | null; now: number },
+  ): Promise<boolean> {
+    const { numUpdatedRows } = await tx
+      .updateTable('replies')
+      .set({
+        not_before: given.notBefore,
+        slot_at: given.slotAt,
+        waiting_since: given.waitingSince,
+        updated_at: given.now,
+      })
+      .where('id', '=', given.id)
+      .where(isOpen)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  }
+
   return {
     insert: insertOne,
     claim,
     settle,
     cancel,
     putBack,
+    move,
+    putOff,
     ...createOpenReplyStore(storage),
   }
 }

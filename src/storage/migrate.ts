@@ -7,6 +7,8 @@ import * as m0003 from './migrations/0003-idempotency-keys.ts'
 import * as m0004 from './migrations/0004-policies.ts'
 import * as m0005 from './migrations/0005-branches.ts'
 import * as m0006 from './migrations/0006-dead-letters.ts'
+import * as m0007 from './migrations/0007-failover.ts'
+import * as m0008 from './migrations/0008-changes.ts'
 import type { Schema } from './schema.ts'
 
 interface Step extends Migration {
@@ -25,6 +27,8 @@ const steps: Record<string, Step> = {
   '0004-policies': m0004,
   '0005-branches': m0005,
   '0006-dead-letters': m0006,
+  '0007-failover': m0007,
+  '0008-changes': m0008,
 }
 
 /** Has the name of each migration that was applied: a database without it is not ours. */

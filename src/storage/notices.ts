@@ -10,7 +10,7 @@ const maxNoticeChars = 7_500
 const reconnectMs = 250
 const pingMs = 5_000
 
-export type Topic = 'advanced' | 'ended' | 'halted' | 'jobs'
+export type Topic = 'advanced' | 'ended' | 'halted' | 'jobs' | 'moved'
 
 /**
  * What nodes tell each other through PostgreSQL. A notice only saves time: who missed one finds the same in the

@@ -10,7 +10,9 @@ export interface Schema {
   messages: MessageRow
   replies: ReplyRow
   events: EventRow
+  changes: ChangeRow
   idempotency_keys: IdempotencyKeyRow
+  provider_rates: ProviderRateRow
   /** Only where there can be more than one. */
   nodes: NodeRow
 }
@@ -24,6 +26,8 @@ export interface InteractionRow {
   owner_id: string
   title: string | null
   model: string
+  /** Who else may answer, in order. */
+  fallbacks_json: string | null
   role: string
   prompt: string | null
   sampling_json: string
@@ -34,6 +38,8 @@ export interface InteractionRow {
   last_position: number
   /** The branch that the next message belongs to. */
   current_branch: number
+  /** The number that was given last to a change. */
+  last_change: Generated<number>
   created_at: number
   updated_at: number
 }
@@ -92,6 +98,12 @@ export interface ReplyRow {
   throttles: number
   /** Not to be claimed before this time. */
   not_before: number | null
+  /** Since when it waits for a provider that nobody may ask now. */
+  waiting_since: number | null
+  /** When it may ask its provider, where that has a limit for each minute. */
+  slot_at: number | null
+  /** The models that failed before, newest last. */
+  tried_json: string | null
   finish_reason: string | null
   usage_json: string | null
   error_json: string | null
@@ -114,6 +126,19 @@ export interface EventRow {
   created_at: number
 }
 
+/** What happened in an interaction beside posts and the events of replies. */
+export interface ChangeRow {
+  id: string
+  interaction_id: string
+  /** 1, 2, 3, … in its interaction, without gaps but for what is not kept any more. */
+  sequence: number
+  /** The last position of the interaction when it happened. */
+  position: number
+  type: string
+  data_json: string
+  created_at: number
+}
+
 /** A request that was done and may come again; `answer_json` has the ids of what it made. */
 export interface IdempotencyKeyRow {
   number: Generated<number>
@@ -122,6 +147,12 @@ export interface IdempotencyKeyRow {
   fingerprint: string
   answer_json: string
   created_at: number
+}
+
+/** How often a provider was asked, and will be, in the last minute and the next. */
+export interface ProviderRateRow {
+  provider: string
+  window_json: string
 }
 
 /** A process of the cluster; holds a session lock of its number as long as it lives. */

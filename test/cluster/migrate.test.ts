@@ -55,6 +55,9 @@ async function converse(server: TestServer) {
   for (const content of ['I am worried 😟', '\u2028 "quoted" \\u0000 </script>', 'x'.repeat(100_000)]) {
     await server.say(id, content, { metadata: { from: 'test' } })
   }
+  await server.request('PATCH', `/v1/interactions/${id}`, { title: 'Ducks' })
+  const { reply } = await server.say(id, 'And once more')
+  await server.post(`/v1/messages/${reply.id}/regenerate`, { wait_ms: 10_000 })
   await server.begin({ metadata: { empty: 'yes' } })
   for (const model of ['openai/echo', 'openai/breaks']) {
     const other = await server.begin()
@@ -85,7 +88,7 @@ describe('a database that is migrated', { timeout }, () => {
       },
       { OPENAI_BASE_URL: upstream.url, DEFAULT_MODEL: 'builtin/eliza' },
     )
-    expect(before.size).toBe(12)
+    expect(before.size).toBe(13)
 
     const there = await migrate(sqlite.url, postgres.url)
     expect(there).toMatchObject({
@@ -306,7 +309,14 @@ describe('a migration is refused', { timeout }, () => {
 
 test('every table is copied, but those that belong to one database', async () => {
   const { tables } = await import('../../src/copy/store.ts')
-  const own = ['nodes', 'idempotency_keys', 'schema_migrations', 'schema_migrations_lock', 'schema_survivors']
+  const own = [
+    'nodes',
+    'idempotency_keys',
+    'provider_rates',
+    'schema_migrations',
+    'schema_migrations_lock',
+    'schema_survivors',
+  ]
   for (const engine of ['sqlite', 'postgres'] as const) {
     const storage = await (await make(engine)).open()
     cleanups.push(storage.close)

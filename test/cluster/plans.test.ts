@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { followOn } from '../support/feed.ts'
 import { insertManyRows, longInteraction } from '../support/many-rows.ts'
 import { type Plan, type PlanningPostgres, startPlanningPostgres } from '../support/plans.ts'
 import { findPostgres } from '../support/postgres-server.ts'
@@ -48,6 +49,14 @@ const hot = {
   'handing back the jobs of a dead node': /^select id, retry_count .* singleton_key = any/,
   'finding events to remove': /^select "log" from "replies" where "log" >=/,
   'removing the events of a reply': /^delete from "events" where "log" in \(\$1\)/,
+  'finding how far an interaction is': /^select "last_position" as .* from "interactions" where "id" = /,
+  'reading what was posted': /^select "messages"."id", .* "messages"."position" <= /,
+  'finding the replies of a reader': /^select "messages"."position", "messages"."id", case .* limit/,
+  'finding what is open for a reader': /^select "position", "id", case .* from "replies"/,
+  'reading changes': /^select "sequence", .* from "changes"/,
+  'recording a change': /^update "interactions" set "last_change"/,
+  'comparing devices with interactions': /^select "id", "last_position" as .* where "id" in/,
+  'removing changes': /^delete from "changes"/,
   'removing an interaction': /^delete from "interactions"/,
   'removing a message': /^delete from "messages"/,
   'enqueueing a job': /^INSERT INTO pgboss.job_common/,
@@ -103,12 +112,15 @@ async function follow(api: TestServer) {
   const interaction = await api.begin({ model: 'openai/slow' })
   const { body } = await api.post(`/v1/interactions/${interaction}/messages`, { content: 'Hello' })
   const { events } = await api.open(`/v1/messages/${body.reply.id}/events`)
+  const device = await followOn(api.url, interaction)
   for await (const { type } of events) {
     if (type !== 'text.delta') continue
     await postgres.client.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'parley notices'",
     )
     await seen('comparing readers with logs')
+    await seen('comparing devices with interactions')
+    device.close()
     goOn()
   }
 }
@@ -131,7 +143,20 @@ async function browse(api: TestServer) {
   for (let time = 0; time < turns; time += 1) await api.post('/v1/replies/requeue', { limit: 3 })
   await api.get(`/v1/interactions/${longInteraction}?include=messages`)
   await api.get('/interactions/')
+  for (const turn of Array(turns).keys()) await lookIn(api, turn)
   await api.say(longInteraction, 'A long history')
+}
+
+/** A device that comes for the first time, and comes back. */
+async function lookIn(api: TestServer, turn: number) {
+  const now = await followOn(api.url, longInteraction)
+  await api.request('PATCH', `/v1/interactions/${longInteraction}`, { title: `Turn ${turn}` })
+  await now.until(({ type }) => type === 'interaction.changed')
+  const [{ id = '' } = {}] = now.seen
+  now.close()
+  const back = await followOn(api.url, longInteraction, turn % 2 === 0 ? id : '0')
+  await back.until(({ type }) => type !== 'stream.opened')
+  back.close()
 }
 
 async function removeSome(api: TestServer) {
@@ -180,6 +205,6 @@ describe.skipIf(findPostgres() === undefined)('with 100,000 messages', () => {
 })
 
 function isTooMuch({ type, table = '', rows }: Plan['nodes'][number]): boolean {
-  if (!/^(interactions|messages|replies|events_\d+|job_common)$/.test(table)) return false
+  if (!/^(interactions|messages|changes|replies|events_\d+|job_common)$/.test(table)) return false
   return rows > maxRows || (type === 'Seq Scan' && rows > 0)
 }

@@ -3,12 +3,14 @@ import { type Json, type StreamEvent, textOf } from '../support/client.ts'
 import { type ServerProcess, spawnServer } from '../support/process.ts'
 import { until } from '../support/until.ts'
 import {
+  begin,
   type Behaviour,
   breaksAfter,
   fallsSilentAfter,
   hangs,
   refuses,
   says,
+  sendChunk,
   startUpstream,
   type Upstream,
 } from '../support/upstream.ts'
@@ -27,6 +29,14 @@ interface Asked {
 const asked = new Map<string, Asked>()
 
 const untilThen = fallsSilentAfter(['One ', 'two '])
+/** The call is told first, so that it is there when its text is. */
+const callsThen: Behaviour = (response) => {
+  begin(response)
+  sendChunk(response, {
+    tool_calls: [{ index: 0, id: 'a', function: { name: 'look', arguments: '{"at"' } }],
+  })
+  sendChunk(response, { content: 'One ' })
+}
 const continues = { on_crash: 'continue' }
 
 /** By its name: what is posted beside its text, what was said when the server was killed, and how it goes on. */
@@ -49,6 +59,22 @@ const cases: Record<string, { more: object; said: string; behaviours: Behaviour[
     said: 'One two ',
     behaviours: [untilThen, fallsSilentAfter(['three '])],
   },
+  'vllm/listed': {
+    more: { ...continues, model: ['vllm/listed', 'plain/instead'] },
+    said: 'One two ',
+    behaviours: [untilThen, refuses(503), says(['three'])],
+  },
+  'vllm/listed-refuses': {
+    more: { ...continues, model: ['vllm/listed-refuses', 'plain/instead'] },
+    said: 'One two ',
+    behaviours: [untilThen, refuses(401)],
+  },
+  'vllm/listed-silent': {
+    more: { ...continues, model: ['vllm/listed-silent', 'plain/other'] },
+    said: '',
+    behaviours: [hangs(), refuses(503)],
+  },
+  'vllm/calls': { more: continues, said: 'One ', behaviours: [callsThen, says(['Anew'])] },
   'vllm/silent': { more: continues, said: '', behaviours: [hangs(), says(['Anew'])] },
   'plain/cannot': { more: continues, said: 'One two ', behaviours: [untilThen, says(['Anew'])] },
   'plain/retries': { more: {}, said: 'One two ', behaviours: [untilThen, says(['Anew'])] },
@@ -91,6 +117,7 @@ beforeAll(async () => {
     ELIZA_TOKEN_MS: '25',
     STOP_GRACE_MS: '0',
   })
+  upstream.behaves('other', says(['Instead']))
   for (const [name, { behaviours }] of Object.entries(cases)) upstream.behaves(modelOf(name), ...behaviours)
   await Promise.all([
     ...Object.entries(cases).map(([name, { more, said }]) => ask(name, more, said)),
@@ -178,6 +205,34 @@ describe('after a crash an answer that continues', () => {
       'reply.completed',
     ])
     expect(reply).toMatchObject({ status: 'completed', text: 'One two three' })
+  })
+
+  test('is for its own model alone, of a list, even where that fails', async () => {
+    const { reply, types } = await outcomeOf('vllm/listed')
+    const again = ['reply.started', 'reply.resumed', 'reply.retrying', 'reply.resumed', 'reply.completed']
+    expect(types).toEqual(again)
+    expect(reply).toMatchObject({ status: 'completed', text: 'One two three', model: 'vllm/listed' })
+    const refused = await outcomeOf('vllm/listed-refuses')
+    expect(refused.types).toEqual(['reply.started', 'reply.resumed', 'reply.incomplete'])
+    expect(refused.reply).toMatchObject({ text: 'One two ', error: { code: 'provider_unauthorized' } })
+    expect(upstream.requests.filter(({ model }) => model === 'instead')).toEqual([])
+  })
+
+  test('is for the next of its list where nothing was said', async () => {
+    const { reply, types } = await outcomeOf('vllm/listed-silent')
+    const again = ['reply.started', 'reply.restarted', 'reply.retrying', 'reply.restarted', 'reply.completed']
+    expect(types).toEqual(again)
+    expect(reply).toMatchObject({ status: 'completed', text: 'Instead', model: 'plain/other' })
+  })
+
+  test('begins anew where it had begun to call a tool', async () => {
+    const { reply, types } = await outcomeOf('vllm/calls')
+    expect(types.filter((type) => type.startsWith('reply.'))).toEqual([
+      'reply.started',
+      'reply.restarted',
+      'reply.completed',
+    ])
+    expect(reply).toMatchObject({ status: 'completed', content: [{ type: 'text', text: 'Anew' }] })
   })
 
   test('begins anew where its provider cannot go on, or nothing was said', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Json, StreamEvent } from '../support/client.ts'
+import { followOn } from '../support/feed.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
@@ -10,6 +11,7 @@ let message: Json
 let reply: Json
 let path: string
 let events: StreamEvent[]
+let changed: string | undefined
 
 beforeAll(async () => {
   server = await startServer({ EVENT_RETENTION_DAYS: '7' }, undefined, () => Date.now() + daysLater * dayMs)
@@ -18,6 +20,11 @@ beforeAll(async () => {
   reply = said.reply
   path = `/v1/messages/${reply.id}/events`
   events = await server.events(path)
+  await server.request('PATCH', `/v1/interactions/${message.interaction_id}`, { title: 'Hello' })
+  const device = await followOn(server.url, message.interaction_id, '0')
+  await device.until(({ type }) => type === 'reply.completed')
+  changed = device.seen.at(-1)?.id
+  device.close()
 })
 afterAll(() => server.stop())
 
@@ -97,11 +104,22 @@ describe('events that are older than they are kept', () => {
     daysLater = 8
     await server.restart()
     await until('removed', async () => (await get(path)).status === 410)
+    const changes = `/v1/interactions/${message.interaction_id}/events?after=${changed}`
+    await until('removed', async () => (await get(changes)).status === 410)
+    expect((await get(changes)).body).toMatchObject({ code: 'events_expired' })
     expect((await get(path)).body).toMatchObject({ code: 'events_expired' })
     expect((await get(`${path}?after=${events.length}`)).status).toBe(410)
     expect((await get(`/v1/messages/${reply.id}`)).body).toMatchObject({
       status: 'completed',
       text: reply.text,
     })
+  })
+
+  test('leave the messages, and what came of them, to who asks for the whole story', async () => {
+    const device = await followOn(server.url, message.interaction_id, '0')
+    const seen = await device.until(({ type }) => type === 'message.changed')
+    device.close()
+    expect(seen.map(({ type }) => type)).toEqual(['message.created', 'message.created', 'message.changed'])
+    expect(seen.at(-1)?.data['message']).toMatchObject({ id: reply.id, text: reply.text })
   })
 })

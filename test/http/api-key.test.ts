@@ -51,6 +51,7 @@ describe('a server with a key', () => {
     ['DELETE', `/v1/interactions/${nobody}`],
     ['POST', `/v1/interactions/${nobody}/messages`],
     ['GET', `/v1/messages/${nobody}/events`],
+    ['GET', `/v1/interactions/${nobody}/events`],
     ['POST', '/interactions/'],
     ['GET', '/v1/nothing'],
     ['PUT', '/v1/models'],

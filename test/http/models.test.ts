@@ -18,6 +18,7 @@ test('a server without any provider offers its demo, and answers with it', async
         source: 'builtin',
         context_window: expect.any(Number),
         default: true,
+        health: { status: 'ok', since: null, last_error: null },
       },
     ],
   })

@@ -42,6 +42,7 @@ describe('the reference', () => {
       'GET /v1/interactions',
       'GET /v1/interactions/{id}',
       'GET /v1/interactions/{id}/branches',
+      'GET /v1/interactions/{id}/events',
       'GET /v1/interactions/{id}/messages',
       'GET /v1/messages/{id}',
       'GET /v1/messages/{id}/events',

@@ -45,6 +45,7 @@ describe('a method that a path does not have', () => {
     ['PATCH', `/v1/interactions/${nobody}/messages`, ['GET', 'POST']],
     ['POST', `/v1/messages/${nobody}`, ['DELETE', 'GET', 'PATCH']],
     ['POST', `/v1/messages/${nobody}/events`, ['GET']],
+    ['POST', `/v1/interactions/${nobody}/events`, ['GET']],
     ['POST', '/v1/models', ['GET']],
     ['PROPFIND', '/v1/models', ['GET']],
   ])('is refused with those it has: %s %s', async (method, path, allowed) => {

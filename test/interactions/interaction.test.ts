@@ -50,6 +50,7 @@ describe('an interaction', () => {
       created_at: time,
       updated_at: body.created_at,
       model: 'builtin/eliza',
+      models: null,
       role: 'System',
       ...unset,
     })

@@ -230,6 +230,18 @@ describe('requeueing', () => {
     expect((await requeue('7')).status).toBe(422)
   })
 
+  test('begins with the first of its models again, and nothing is tried', async () => {
+    upstream.behaves('first', refuses(401), says(['Whole']))
+    upstream.behaves('second', refuses(401))
+    const model = ['openai/first', 'openai/second']
+    const { reply: failed } = await server.say(await server.begin(), 'Hello', { model })
+    expect(failed).toMatchObject({ status: 'failed', model: 'openai/second', tried: [{ model: model[0] }] })
+    const first = { model: 'openai/first', tried: [] }
+    expect((await requeue(failed.id)).body).toMatchObject({ ...first, status: 'queued' })
+    await eventsOf(failed)
+    expect(await read(failed)).toMatchObject({ ...first, status: 'completed', text: 'Whole' })
+  })
+
   test('by ten at the same time is done once', async () => {
     const failed = await ended(refuses(400), says(['Whole'], { pauseMs: 300 }))
     const answers = await Promise.all(Array.from({ length: 10 }, () => requeue(failed.id)))

@@ -7,8 +7,10 @@ import type { Answer } from '../../src/replies/ask.ts'
 import { judge } from '../../src/replies/judge.ts'
 
 const limits = { maxProviderFailures: 4, maxThrottles: 4, retryBaseMs: 1 }
-const first = { failures: 0, throttles: 0 }
-const last = { failures: 3, throttles: 3 }
+const alone = { model: 'one/any', models: ['one/any'], tried: [] }
+const first = { ...alone, failures: 0, throttles: 0 }
+const last = { ...alone, failures: 3, throttles: 3 }
+const given = { facts: { askableAt: () => 0, windowOf: () => 1 }, limits, now: 0, random: 0 }
 const said: ContentPart[] = [{ type: 'text', text: 'half an ans' }]
 const thought: ContentPart[] = [{ type: 'reasoning', text: 'hm' }]
 
@@ -22,7 +24,7 @@ function ended(unified: LanguageModelV4FinishReason['unified'], raw: string | nu
 }
 
 function verdictOn(answer: Partial<Answer>, tries = first) {
-  return judge({ content: [], finish: undefined, failure: undefined, ...answer }, tries, limits, 0)
+  return judge({ content: [], finish: undefined, failure: undefined, ...answer }, tries, given)
 }
 
 function endsAs(status: string, code: ReplyErrorCode) {
@@ -65,6 +67,15 @@ describe('what becomes of a reply', () => {
   ] as const)('%s is tried again, and fails when there were enough tries', (_, finish, code) => {
     expect(verdictOn({ finish })).toMatchObject({ kind: 'retry', failure: { code } })
     expect(verdictOn({ finish }, last)).toMatchObject(endsAs('failed', code))
+  })
+
+  test('one that adds nothing to what was said before is for its own model again, and for no other', () => {
+    const failure = new ProviderFailure('provider_unavailable', 'away')
+    const course = { ...first, models: ['one/any', 'two/any'] }
+    const next = (answer: Partial<Answer>) => verdictOn({ failure, ...answer }, course)
+    expect(next({ isOld: true })).toMatchObject({ kind: 'retry', next: { model: 'two/any' } })
+    expect(next({ content: said, isOld: true })).toMatchObject({ kind: 'retry', next: { model: 'one/any' } })
+    expect(next({ content: said, isOld: false })).toMatchObject(endsAs('incomplete', 'provider_unavailable'))
   })
 
   test('an end for no known reason is an end, where the provider gave one', () => {

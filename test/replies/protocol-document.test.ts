@@ -21,7 +21,15 @@ test('a reader that folds the events as docs/protocol.md says has the message in
     { delta: { reasoning_content: 'They ask ' } },
     { delta: { reasoning_content: 'about Rome.' } },
     { delta: { content: 'Rome ' } },
-    { delta: { content: 'is old.' }, finish_reason: 'stop' },
+    { delta: { content: 'is old.' } },
+    { delta: { refusal: 'More I will ' } },
+    { delta: { refusal: 'not say.' } },
+    { delta: { tool_calls: [{ index: 0, id: 'a', function: { name: 'look', arguments: '{"at"' } }] } },
+    { delta: { tool_calls: [{ index: 1, id: 'b', function: { name: 'hear', arguments: '' } }] } },
+    {
+      delta: { tool_calls: [{ index: 0, function: { arguments: ':"Rome"}' } }] },
+      finish_reason: 'tool_calls',
+    },
   ]
   const answers = sends(chunks.map((choice) => `data: ${JSON.stringify({ choices: [choice] })}\n\n`).join(''))
   upstream.behaves('thinks', sends('data: {"error":{"message":"busy","code":503}}\n\n'), answers)
@@ -33,7 +41,7 @@ test('a reader that folds the events as docs/protocol.md says has the message in
 
   expect(reply).toMatchObject({ status: 'completed', attempt: 2, text: 'Rome is old.' })
   expect(reply).toMatchObject(folded)
-  expect(folded['content']).toHaveLength(2)
+  expect(folded['content']).toHaveLength(5)
 
   const { reply: broken } = await server.say(await server.begin(), 'Tell me', { model: 'openai/breaks' })
   const path = `/v1/messages/${broken.id}`
@@ -49,7 +57,8 @@ test('a reader that folds the events as docs/protocol.md says has the message in
 test('docs/protocol.md names every type of event', () => {
   const source = readFileSync('src/events/event.ts', 'utf8')
   const [, union = ''] = /export type EventType =\n(.*?)\n\n/s.exec(source) ?? []
-  const types = [...union.matchAll(/'([a-z.]+)'/g)].map(([, type]) => type)
-  expect(types.length).toBeGreaterThan(5)
+  const changes = readFileSync('src/events/change.ts', 'utf8')
+  const types = [...`${union} ${changes}`.matchAll(/'([a-z_]+\.[a-z_]+)'/g)].map(([, type]) => type)
+  expect(types.length).toBeGreaterThan(12)
   expect(types.filter((type) => !document.includes(`\n| \`${type}\` `))).toEqual([])
 })

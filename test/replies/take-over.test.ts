@@ -7,9 +7,12 @@ import { beginningOf } from '../../src/replies/take-over.ts'
 const text = (said: string): ContentPart => ({ type: 'text', text: said })
 const thought: ContentPart = { type: 'reasoning', text: 'hm' }
 const said = [thought, text('Once ')]
+const call: ContentPart = { type: 'tool_call', call_id: 'a', name: 'look', arguments: '{' }
+/** As the model that is to be asked said it. */
+const told = (content: ContentPart[], speaker = 'lab/one') => ({ said: content, speaker })
 
 describe('an attempt at a reply that was left by a crash', () => {
-  const left = { status: 'in_progress', attempt: 1, crashes: 0 } as const
+  const left = { status: 'in_progress', attempt: 1, crashes: 0, model: 'lab/one' } as const
 
   test.each([
     // What was asked for, whether the model can go on, the crashes before; given up, and what stays.
@@ -28,28 +31,60 @@ describe('an attempt at a reply that was left by a crash', () => {
   ] as const)('%j, model can: %s, %i crashes', (options, canContinue, crashes, isGivenUp, stays) => {
     const beginning = beginningOf({ ...left, crashes, options }, canContinue, 5)
     const keeps = beginning.keeps ?? (() => false)
-    expect({ isGivenUp: beginning.isGivenUp, keeps: [said, [thought], []].map(keeps) }).toEqual({
+    expect({
+      isGivenUp: beginning.isGivenUp,
+      keeps: [said, [thought], []].map((each) => keeps(told(each))),
+    }).toEqual({
       isGivenUp,
       keeps: { nothing: [false, false, false], text: [true, false, false], all: [true, true, false] }[stays],
     })
   })
 
-  test('does not go on with the call of a tool, or with spaces', () => {
+  test.each([
+    ['the call of a tool', told([text('Once '), call])],
+    ['a refusal', told([text('Once '), { type: 'refusal', text: 'No.' }])],
+    ['spaces', told([text(' \n')])],
+    ['what another model said', told(said, 'lab/other')],
+  ])('does not go on with %s', (_, what) => {
     const { keeps } = beginningOf({ ...left, options: { onCrash: 'continue' } }, true, 5)
-    expect(keeps?.([text('Once '), { type: 'tool-call' } as unknown as ContentPart])).toBe(false)
-    expect(keeps?.([text(' \n')])).toBe(false)
+    expect(keeps?.(what)).toBe(false)
+  })
+
+  test('does not go on with JSON that its model is held to, but ends with it', () => {
+    const options = { onCrash: 'continue', responseFormat: { type: 'json_object' } } as const
+    expect(beginningOf({ ...left, options }, true, 5).keeps).toBeUndefined()
+    expect(beginningOf({ ...left, crashes: 4, options }, true, 5).keeps?.(told(said))).toBe(true)
+    const plain = { onCrash: 'continue', responseFormat: { type: 'text' } } as const
+    expect(beginningOf({ ...left, options: plain }, true, 5).keeps?.(told(said))).toBe(true)
+  })
+
+  test('ends with what was said, whoever said it', () => {
+    const { keeps } = beginningOf({ ...left, options: { onCrash: 'fail' } }, true, 5)
+    expect(keeps?.(told([text('Once '), call], 'lab/other'))).toBe(true)
   })
 })
 
 test.each(['retry', 'continue', 'fail'] as const)('one that was put back was not left: %s', (onCrash) => {
-  const queued = { status: 'queued', attempt: 3, crashes: 9, options: { onCrash, maxAttempts: 1 } } as const
+  const queued = {
+    status: 'queued',
+    attempt: 3,
+    crashes: 9,
+    model: 'lab/one',
+    options: { onCrash, maxAttempts: 1 },
+  } as const
   const { isGivenUp, keeps } = beginningOf(queued, true, 5)
   expect(isGivenUp).toBe(false)
-  expect(keeps?.(said) ?? false).toBe(onCrash === 'continue')
+  expect(keeps?.(told(said)) ?? false).toBe(onCrash === 'continue')
 })
 
 test('a first attempt has nothing to keep', () => {
-  const fresh = { status: 'queued', attempt: 0, crashes: 0, options: { onCrash: 'continue' } } as const
+  const fresh = {
+    status: 'queued',
+    attempt: 0,
+    crashes: 0,
+    model: 'lab/one',
+    options: { onCrash: 'continue' },
+  } as const
   expect(beginningOf(fresh, true, 5)).toEqual({ isGivenUp: false, keeps: undefined })
 })
 

@@ -115,13 +115,23 @@ export function createClient(url: () => string, apiKey?: string): Client {
   }
 }
 
-/** The events of a response; ends when it is closed, however that happens. */
+/** The events of the log of a reply, as below. */
 export async function* readEvents(response: Response): AsyncGenerator<StreamEvent> {
-  const waiting: StreamEvent[] = []
+  for await (const { id, ...event } of readFrames(response)) {
+    yield { id: id === undefined ? undefined : Number(id), ...event }
+  }
+}
+
+/** An event with its id as it stands. */
+export type Frame = Omit<StreamEvent, 'id'> & { id: string | undefined }
+
+/** The events of a response; ends when it is closed, however that happens. */
+export async function* readFrames(response: Response): AsyncGenerator<Frame> {
+  const waiting: Frame[] = []
   const parser = createParser({
     onEvent: ({ id, event = 'message', data }) => {
       waiting.push({
-        id: id === undefined ? undefined : Number(id),
+        id,
         type: event,
         data: JSON.parse(data) as Record<string, unknown>,
       })

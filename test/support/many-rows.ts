@@ -45,6 +45,11 @@ const statements = `
       ms + position, ms + position
     from given, generate_series(1, said) position;
 
+  insert into changes (id, interaction_id, sequence, position, type, data_json, created_at)
+    select ${id('ms + change', 'number * 100000 + change')}, id, change, 4, 'interaction.changed', '{}', ms + change
+    from given, generate_series(1, said) change;
+  update interactions set last_change = said from given where given.id = interactions.id;
+
   insert into replies (log, id, interaction_id, position, status, model, attempt, crashes, failures, throttles,
       created_at, updated_at, completed_at)
     select created_at * 1024, id, interaction_id, position, 'completed', 'openai/model', 1, 0, 0, 0, created_at,
@@ -72,7 +77,7 @@ const statements = `
     from replies where position = 2;
 
   -- Not the days to come: PostgreSQL looks at no table by itself that has nothing in it.
-  analyze interactions, messages, replies, pgboss.job;
+  analyze interactions, messages, changes, replies, pgboss.job;
   do $$ declare day regclass; begin
     for day in select distinct tableoid::regclass from events loop execute 'analyze ' || day; end loop;
   end $$;

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import { notFound, ParleyError } from '../../errors.ts'
+import type { Changes } from '../../events/changes.ts'
 import type { EventLog } from '../../events/log.ts'
 import { firstIdAt } from '../../ids.ts'
 import type { Job, Jobs } from '../../jobs/jobs.ts'
@@ -30,14 +31,15 @@ export function createRequeue(parts: {
   deadLetters: DeadLetterStore
   messages: Pick<MessageStore, 'find' | 'writeContent'>
   events: Pick<EventLog, 'append' | 'endOf'>
+  changes: Pick<Changes, 'hold' | 'record'>
   jobs: Pick<Jobs, 'hurry' | 'waiting'>
   jobOf: (reply: WaitingReply) => Job
   maxQueuedReplies: number
   keptDays: number
   now: Clock
 }) {
-  const { storage, store, deadLetters, messages, events, jobs, jobOf, maxQueuedReplies, keptDays, now } =
-    parts
+  const { storage, store, deadLetters, messages, events, changes, jobs, jobOf } = parts
+  const { maxQueuedReplies, keptDays, now } = parts
 
   /**
    * Requeues the reply `id` of an owner and resolves with it. Rejects with `reply_in_progress` where it is open,
@@ -53,6 +55,7 @@ export function createRequeue(parts: {
       const message = await find(tx, ownerId, id)
       if (!message.making) throw notFound('This message was not made by a model; its reply')
       if (jobs.waiting >= maxQueuedReplies) throw tooManyWait()
+      await changes.hold(tx, [message.interactionId])
       const fits = await hasRoom(tx, message)
       const isReopened = await reopen(tx, id, firstKeptId())
       await check(tx)
@@ -80,6 +83,10 @@ export function createRequeue(parts: {
       const keptFrom = firstKeptId()
       const limited = { ...request, limit: Math.min(request.limit, room) }
       const page = await deadLetters.listRequeueable(tx, ownerId, filter, limited, keptFrom)
+      await changes.hold(
+        tx,
+        page.data.map(({ interactionId }) => interactionId),
+      )
       let count = 0
       for (const reply of page.data) {
         if ((await hasRoom(tx, reply)) && (await reopen(tx, reply.id, keptFrom))) count += 1
@@ -102,6 +109,9 @@ export function createRequeue(parts: {
     const place = await events.endOf(tx, reply.log)
     if (id < keptFrom || place.next === 1) throw expired()
     await messages.writeContent(tx, { id, content: [], tokens: 0, now: now() })
+    const { interactionId, position } = reply
+    const what = { message_id: id, position, after_event: place.next - 1 }
+    await changes.record(tx, interactionId, 'reply.requeued', what)
     await events.append(tx, id, [{ type: 'reply.requeued', data: { attempt: reply.attempt } }], place)
     // It is in front of others, which may be put off.
     await jobs.hurry(tx, jobOf({ ...reply, notBefore: null }))

@@ -5,6 +5,7 @@ import { type Page, pageOf, type PageRequest, readingOrder } from '../../paging.
 import type { ReplyRow } from '../../storage/schema.ts'
 import type { Database, Storage, Transaction } from '../../storage/storage.ts'
 import { isOpen } from '../open-store.ts'
+import { modelsOf, optionsFromJson } from '../options.ts'
 
 /** A reply without what it says. */
 export interface ReplySummary {
@@ -131,8 +132,11 @@ export function createDeadLetterStore(storage: Storage) {
         crashes: 0,
         failures: 0,
         throttles: 0,
+        tried_json: null,
         node: null,
         not_before: null,
+        waiting_since: null,
+        slot_at: null,
         finish_reason: null,
         usage_json: null,
         error_json: null,
@@ -141,16 +145,21 @@ export function createDeadLetterStore(storage: Storage) {
       })
       .where('id', '=', given.id)
       .where('status', 'in', requeueable)
-      .returning(['log', 'attempt', 'interaction_id', 'position', 'model']),
+      .returning(['log', 'attempt', 'interaction_id', 'position', 'model', 'options_json']),
   )
 
-  /** Opens a reply again, with nothing tried; undefined where it is not one of those that can be. */
+  /**
+   * Opens a reply again, with nothing tried, and the first of its models to be asked; undefined where it is not one
+   * of those that can be.
+   */
   async function reopen(tx: Transaction, id: string, now: number) {
     const { rows } = await reopenOne(tx, { id, now })
     const [row] = rows
     if (!row) return undefined
-    const { interaction_id: interactionId, ...rest } = row
-    return { ...rest, interactionId }
+    const { interaction_id: interactionId, options_json, ...rest } = row
+    const [model = row.model] = modelsOf(optionsFromJson(options_json), row.model)
+    if (model !== row.model) await tx.updateTable('replies').set({ model }).where('id', '=', id).execute()
+    return { ...rest, interactionId, model }
   }
 
   return { list, listRequeueable, reopen }

@@ -19,6 +19,7 @@ import {
   editInput,
   forkInput,
   messageInput,
+  optionsOf,
   postedSchema,
   regeneratedSchema,
   regenerateInput,
@@ -167,14 +168,13 @@ export function postingRoutes(
     post: (ownerId: string, asking: Asking) => Promise<Posted>,
   ) {
     const { ownerId } = request.principal
-    const { model, on_busy: onBusy, on_crash: onCrash, max_attempts: maxAttempts } = how
-    const { stream, wait_ms: waitMs } = how
+    const { model, on_busy: onBusy, stream, wait_ms: waitMs } = how
     const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ check, remember }) => {
       if (stream) streams.mayOpen()
       return post(ownerId, {
         model,
+        options: optionsOf(how),
         onBusy,
-        options: { onCrash, maxAttempts },
         before: check,
         also: (tx, made) =>
           remember(tx, { message: made.said[0]?.id ?? null, reply: made.reply?.id ?? null }),
@@ -228,7 +228,11 @@ function answers(schema: z.ZodType, description: string) {
 
 function streamWithoutReply() {
   return invalid([
-    { in: 'body', field: 'stream', message: 'is only for what a model answers: nothing answers the rest' },
+    {
+      in: 'body',
+      field: 'stream',
+      message: 'is only for what a Human or a Tool says: nothing answers the rest',
+    },
   ])
 }
 

@@ -2,6 +2,8 @@ import { Agent, request } from 'node:http'
 import type { Answer, Json } from '../client.ts'
 
 const deadlineMs = 5_000
+/** The stream of an interaction. */
+const endless = /^\/v1\/interactions\/[^/?]+\/events/
 
 /**
  * Sends requests that `fetch` would tidy up first. Rejects where the whole answer is not there in time.
@@ -24,8 +26,11 @@ export function createSender(url: string) {
         (response) => {
           const chunks: Buffer[] = []
           response.on('data', (chunk: Buffer) => chunks.push(chunk))
-          response.on('error', reject)
-          response.on('end', () => {
+          // It ends with its interaction: that it begins is all there is to wait for.
+          const isEndless = endless.test(path) && response.statusCode === 200
+          if (isEndless) response.destroy()
+          else response.on('error', reject)
+          response.on(isEndless ? 'close' : 'end', () => {
             const answered = new Headers(response.headers as Record<string, string>)
             const text = Buffer.concat(chunks).toString()
             const isJson = /json/.test(answered.get('content-type') ?? '')

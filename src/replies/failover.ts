@@ -1,0 +1,144 @@
+import type { ReplyErrorCode } from '../errors.ts'
+import type { Tried as ShownTried } from '../messages/message.ts'
+import type { ProviderFailure } from '../providers/failure.ts'
+import { decideRetry, mayComeBack, type RetryLimits, type Tries } from './retry.ts'
+
+/** How many failures are kept with a reply. */
+const maxTried = 32
+/** That of an entry for a model that was passed over: it was not asked. */
+const noRound = -1
+
+/** A model that could not answer, and whether it may be asked again. */
+export interface Tried extends ShownTried {
+  /** In which round through the list: each round counts as one try. */
+  round: number
+  /** Not before this time; null is never. */
+  again: number | null
+}
+
+/** What is known of a reply when it is decided who answers. */
+export interface Course extends Tries {
+  /** Whose turn it is. */
+  model: string
+  /** Everybody who may answer, in order. */
+  models: string[]
+  tried: Tried[]
+}
+
+/** What is known of models. */
+export interface ModelFacts {
+  /** From when a model may be asked; 0 is now. */
+  askableAt: (model: string) => number
+  /** In tokens. */
+  windowOf: (model: string) => number
+}
+
+/** Who is asked next, after which pause, with what was tried. */
+export interface Next {
+  model: string
+  delayMs: number
+  tries: Tries & { tried: Tried[] }
+}
+
+/**
+ * Who is asked next, where `course.model` failed before its first token; undefined where nobody is. As long as there
+ * is somebody in the list who was not asked in this round, and may be asked now, that is at once. Then the round is
+ * over: it counts as one try, and the next begins after a pause.
+ */
+export function decideNext(
+  failure: Pick<ProviderFailure, 'code' | 'isRetryable' | 'retryAfterMs'>,
+  course: Course,
+  given: { facts: ModelFacts; limits: RetryLimits; now: number; random: number },
+): Next | undefined {
+  const { facts, limits, now, random } = given
+  const round = roundOf(course)
+  if (!failure.isRetryable && !othersMayHelp.has(failure.code)) return undefined
+  const again = mayComeBack(failure) ? now + (failure.retryAfterMs ?? 0) : null
+  const tried = [...course.tried, { model: course.model, code: failure.code, at: now, round, again }]
+  const kept = tried.slice(-maxTried)
+
+  const left = course.models.filter((model) => isLeft(model, tried) && fits(model, failure, course, facts))
+  const untried = left.filter((model) => !wasAsked(model, tried, round))
+  const next = untried.find((model) => askableFrom(model, tried, facts) <= now)
+  if (next !== undefined) {
+    const { failures, throttles } = course
+    return { model: next, delayMs: 0, tries: { failures, throttles, tried: kept } }
+  }
+
+  const failed = tried.filter((entry) => entry.round === round && left.includes(entry.model))
+  const isThrottled = failed.every(({ code }) => code === 'provider_rate_limited')
+  const retries = failed.flatMap((entry) => {
+    const retryAfterMs = entry.again === entry.at ? undefined : Math.max(0, (entry.again ?? 0) - now)
+    const code = isThrottled ? 'provider_rate_limited' : 'provider_unavailable'
+    const decision = decideRetry({ code, isRetryable: true, retryAfterMs }, course, limits, random)
+    if (!decision.retry) return []
+    const delayMs = Math.max(decision.delayMs, facts.askableAt(entry.model) - now)
+    return [{ model: entry.model, delayMs, tries: decision.tries }]
+  })
+  // Who was not asked is no reason to wait on when the tries are spent.
+  if (failed.length > 0 && retries.length === 0) return undefined
+  const passedOver = untried.map((model) => ({ model, delayMs: askableFrom(model, tried, facts) - now }))
+  const [soonest] = [...retries, ...passedOver].toSorted((one, other) => one.delayMs - other.delayMs)
+  if (!soonest) return undefined
+  const { model, delayMs } = soonest
+  const { failures, throttles } = retries[0]?.tries ?? course
+  return { model, delayMs, tries: { failures, throttles, tried: kept } }
+}
+
+/**
+ * Who is to be asked now: `course.model`, or where its provider may not be asked, the next one whose provider may.
+ * Where none may, when the first of them may be.
+ */
+export function chooseNow(
+  course: Course,
+  facts: Pick<ModelFacts, 'askableAt'>,
+  now: number,
+): { model: string; askableAt: number; tried: Tried[] } {
+  const { model, models, tried } = course
+  const mayAt = askableFrom(model, tried, facts)
+  if (mayAt <= now) return { model, askableAt: 0, tried }
+  const round = roundOf(course)
+  const others = models.filter(
+    (other) => other !== model && isLeft(other, tried) && !wasAsked(other, tried, round),
+  )
+  const next = others.find((other) => askableFrom(other, tried, facts) <= now)
+  if (next === undefined) {
+    const soonest = Math.min(mayAt, ...others.map((other) => askableFrom(other, tried, facts)))
+    return { model, askableAt: soonest, tried }
+  }
+  const passedOver: Tried = { model, code: 'provider_unavailable', at: now, round: noRound, again: now }
+  return { model: next, askableAt: 0, tried: [...tried, passedOver].slice(-maxTried) }
+}
+
+/** Failures that another model need not share, beside all that are worth another try. */
+const othersMayHelp = new Set<ReplyErrorCode>([
+  'provider_unauthorized',
+  'provider_rejected',
+  'model_not_found',
+  'context_length_exceeded',
+])
+
+/** Every round ends with one of the two raised. */
+function roundOf({ failures, throttles }: Tries): number {
+  return failures + throttles
+}
+
+/** Whether nothing was heard of it that will be the same next time. */
+function isLeft(model: string, tried: Tried[]): boolean {
+  return !tried.some((entry) => entry.model === model && entry.again === null)
+}
+
+function wasAsked(model: string, tried: Tried[], round: number): boolean {
+  return tried.some((entry) => entry.model === model && entry.round === round)
+}
+
+function askableFrom(model: string, tried: Tried[], facts: Pick<ModelFacts, 'askableAt'>): number {
+  const said = tried.findLast((entry) => entry.model === model && entry.round !== noRound)?.again ?? 0
+  return Math.max(said, facts.askableAt(model))
+}
+
+/** What is too long for one model is only for those that take more. */
+function fits(model: string, { code }: { code: ReplyErrorCode }, course: Course, facts: ModelFacts): boolean {
+  if (code !== 'context_length_exceeded' || model === course.model) return true
+  return facts.windowOf(model) > facts.windowOf(course.model)
+}

@@ -1,0 +1,126 @@
+import type { Clock } from '../clock.ts'
+import type { EventLog } from '../events/log.ts'
+import type { Job } from '../jobs/jobs.ts'
+import { ProviderFailure } from '../providers/failure.ts'
+import type { Call, ProviderHealth } from '../providers/health.ts'
+import type { Models, ResolvedModel } from '../providers/registry.ts'
+import type { Storage } from '../storage/storage.ts'
+import { chooseNow, type ModelFacts } from './failover.ts'
+import type { OpenReply, WaitingReply } from './open-store.ts'
+import type { createRateStore } from './rate-store.ts'
+import { reserve } from './rate-window.ts'
+import { saidIn, speakerIn } from './said.ts'
+import type { ReplyStore } from './store.ts'
+import type { Beginning } from './take-over.ts'
+
+/** Further ahead than this no place is given out: those who are cancelled meanwhile would leave it empty. */
+const aheadMs = 60_000
+
+export interface TurnLimits {
+  /** How long an answer waits for a provider that may not be asked. */
+  maxProviderWaitMs: number
+  /** By provider, where it has a limit. */
+  requestsPerMinute: Map<string, number>
+}
+
+/** It may be made now: with this call of its model, where somebody serves that; or not any more. */
+export type Turn =
+  | { kind: 'go'; reply: OpenReply; call: Call | undefined }
+  | { kind: 'give up'; reply: OpenReply; failure: ProviderFailure }
+  | { kind: 'later'; job: Job | undefined }
+
+/**
+ * Decides who is asked for a reply whose turn it is, and when: not whose circuit is open, and nobody more often than
+ * agreed. Waiting for that is no try.
+ */
+export function createTurns(parts: {
+  storage: Storage
+  store: Pick<ReplyStore, 'move' | 'putOff'>
+  events: Pick<EventLog, 'read'>
+  rates: ReturnType<typeof createRateStore>
+  models: Pick<Models, 'resolve'>
+  health: Pick<ProviderHealth, 'begin' | 'askableAt'>
+  facts: Pick<ModelFacts, 'askableAt'>
+  jobOf: (reply: WaitingReply) => Job
+  limits: TurnLimits
+  now: Clock
+  random: () => number
+}) {
+  const { storage, store, events, rates, models, health, facts, jobOf, limits, now, random } = parts
+
+  return async function takeTurn(reply: OpenReply, keeps: Beginning['keeps']): Promise<Turn> {
+    const course = (await isBound(reply, keeps)) ? { ...reply, models: [reply.model] } : reply
+    const { model, askableAt, tried } = chooseNow(course, facts, now())
+    if (model !== reply.model) return moveTo({ ...reply, model, tried })
+    const resolved = resolve(model)
+    if (!resolved) return { kind: 'go', reply, call: undefined }
+    if (askableAt > 0) return waitForProvider(reply, askableAt)
+    const slotAt = await slotOf(reply, resolved)
+    if (slotAt !== undefined) return putOff(reply, slotAt)
+    // By now another one may be the probe.
+    const call = health.begin(resolved)
+    return call ? { kind: 'go', reply, call } : waitForProvider(reply, health.askableAt(resolved))
+  }
+
+  /** Whether the model goes on with what it said: then it is waited for, and no other one is asked. */
+  async function isBound({ id, models: named }: OpenReply, keeps: Beginning['keeps']): Promise<boolean> {
+    if (!keeps || named.length < 2) return false
+    const told = await events.read(id, 0, Number.MAX_SAFE_INTEGER)
+    return keeps({ said: saidIn(told), speaker: speakerIn(told) })
+  }
+
+  function resolve(model: string): ResolvedModel | undefined {
+    try {
+      return models.resolve(model)
+    } catch {
+      // The attempt will say so.
+      return undefined
+    }
+  }
+
+  /** It counts among those of its new provider from the next look on. */
+  async function moveTo(reply: OpenReply): Promise<Turn> {
+    const { id, model, tried } = reply
+    const isOpen = await storage.write((tx) => store.move(tx, { id, model, tried, now: now() }))
+    return { kind: 'later', job: isOpen ? jobOf({ ...reply, notBefore: null }) : undefined }
+  }
+
+  async function waitForProvider(reply: OpenReply, askableAt: number): Promise<Turn> {
+    const waitingSince = reply.waitingSince ?? now()
+    if (now() - waitingSince >= limits.maxProviderWaitMs) {
+      const detail = `may not be asked since ${now() - waitingSince} ms`
+      const failure = new ProviderFailure('provider_unavailable', detail, { isRetryable: false })
+      return { kind: 'give up', reply, failure }
+    }
+    // Those who wait together do not come back together: one of them is the probe, and the others have to go again.
+    const spread = ((askableAt - now()) / 4) * random()
+    const latest = waitingSince + limits.maxProviderWaitMs
+    const notBefore = Math.ceil(Math.min(latest, Math.max(now() + 1, askableAt + spread)))
+    return putOff(reply, { notBefore, slotAt: null, waitingSince })
+  }
+
+  /** When it may ask, where that is not now. */
+  async function slotOf(reply: OpenReply, { provider: { name } }: ResolvedModel) {
+    const perMinute = limits.requestsPerMinute.get(name)
+    // Its time was agreed, and has come.
+    if (perMinute === undefined || reply.slotAt !== null) return undefined
+    const time = now()
+    const slotAt = await storage.write(async (tx) => {
+      const { at, window } = reserve(await rates.hold(tx, name), perMinute, time)
+      if (at - time > aheadMs) return undefined
+      await rates.write(tx, name, window)
+      return at
+    })
+    if (slotAt !== undefined && slotAt <= time) return undefined
+    const notBefore = slotAt ?? Math.round(time + (aheadMs * (1 + random())) / 2)
+    return { notBefore, slotAt: slotAt ?? null, waitingSince: reply.waitingSince }
+  }
+
+  async function putOff(
+    reply: OpenReply,
+    given: { notBefore: number; slotAt: number | null; waitingSince: number | null },
+  ): Promise<Turn> {
+    const isOpen = await storage.write((tx) => store.putOff(tx, { id: reply.id, ...given, now: now() }))
+    return { kind: 'later', job: isOpen ? jobOf({ ...reply, notBefore: given.notBefore }) : undefined }
+  }
+}
