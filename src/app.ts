@@ -25,7 +25,7 @@ import { createHistoryLoader } from './messages/load-history.ts'
 import { createMessages, type Messages } from './messages/messages.ts'
 import { messageRoutes } from './messages/routes.ts'
 import { messagePage, messageView } from './messages/schemas.ts'
-import { modelRoutes } from './openai/models.ts'
+import { openaiRoutes } from './openai/routes.ts'
 import { originalRoutes } from './original/routes.ts'
 import type { PageRequest } from './paging.ts'
 import { createProviderHttp } from './providers/http.ts'
@@ -171,7 +171,7 @@ async function serveApi(
   interactionRoutes(server, { interactions, messages: included, idempotency })
   messageRoutes(server, { interactions, messages })
   replyRoutes(server, { replies, streams, idempotency })
-  modelRoutes(server, { models })
+  await server.register(openaiRoutes, { interactions, messages, replies, models, streams, idempotency })
   await server.register(originalRoutes, { interactions, messages, replies })
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
 import { idParameter } from './parameters.ts'
+import { openAiErrorSchema, openAiStatusOf } from './openai-error.ts'
 import { problemSchema, statusOf } from './problem.ts'
 
 /** What any request can be refused for, also one for everybody. */
@@ -23,14 +24,14 @@ export type Contents = (status: number) => Record<string, { schema: z.ZodType }>
 const problems: Contents = () => ({ 'application/problem+json': { schema: problemSchema } })
 
 /** The refusals of a route as its page in the reference shows them, by status. */
-function refusals(codes: ErrorCode[], contents: Contents) {
-  const byStatus = Map.groupBy(codes, statusOf)
+function refusals(codes: ErrorCode[], contents: Contents, status = statusOf) {
+  const byStatus = Map.groupBy(codes, status)
   return Object.fromEntries(
-    [...byStatus].map(([status, codesOfStatus]) => [
-      status,
+    [...byStatus].map(([answered, codesOfStatus]) => [
+      answered,
       {
         description: [...new Set(codesOfStatus)].map((code) => `\`${code}\``).join(', '),
-        content: contents(status),
+        content: contents(answered),
       },
     ]),
   )
@@ -52,11 +53,17 @@ export function publicProblems(...codes: ErrorCode[]) {
 }
 
 /** The refusals of a door with shapes of its own. */
-export function refusalsIn(contents: Contents) {
+export function refusalsIn(contents: Contents, status = statusOf) {
   return {
-    reading: (...codes: ErrorCode[]) => refusals([...usual, ...codes], contents),
-    storing: (...codes: ErrorCode[]) => refusals([...usual, ...whenStoring, ...codes], contents),
+    reading: (...codes: ErrorCode[]) => refusals([...usual, ...codes], contents, status),
+    storing: (...codes: ErrorCode[]) => refusals([...usual, ...whenStoring, ...codes], contents, status),
   }
 }
+
+/** Those of OpenAI's wire. */
+export const openAiRefusals = refusalsIn(
+  () => ({ 'application/json': { schema: openAiErrorSchema } }),
+  openAiStatusOf,
+)
 
 export const uuidParams = z.object({ id: idParameter() })

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { problemAnswers } from '../http/answers.ts'
+import { openAiRefusals } from '../http/answers.ts'
 import type { Models, OfferedModel } from '../providers/registry.ts'
 
 const modelSchema = z
@@ -29,7 +29,7 @@ export function modelRoutes(app: FastifyInstance, { models }: { models: Models }
         summary: 'List what can answer',
         response: {
           200: z.object({ object: z.literal('list'), data: z.array(modelSchema) }),
-          ...problemAnswers(),
+          ...openAiRefusals.reading(),
         },
       },
     },

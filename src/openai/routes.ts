@@ -1,0 +1,26 @@
+import type { FastifyInstance } from 'fastify'
+import { sendOpenAiError } from '../http/openai-error.ts'
+import { toRefusal } from '../http/server.ts'
+import type { Streams } from '../http/streams.ts'
+import type { Idempotency } from '../idempotency/idempotency.ts'
+import type { Interactions } from '../interactions/interactions.ts'
+import type { Messages } from '../messages/messages.ts'
+import type { Models } from '../providers/registry.ts'
+import type { Replies } from '../replies/replies.ts'
+import { modelRoutes } from './models.ts'
+
+/** What the routes of this door are given. */
+export interface OpenAiParts {
+  interactions: Interactions
+  messages: Messages
+  replies: Replies
+  models: Models
+  streams: Streams
+  idempotency: Idempotency
+}
+
+/** OpenAI's wire over the verbs of today. Whatever is refused here is refused in its shape. */
+export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Promise<void> {
+  app.setErrorHandler((error, request, reply) => sendOpenAiError(reply, toRefusal(error, request)))
+  modelRoutes(app, parts)
+}
