@@ -2,13 +2,13 @@ import { type FieldError, ParleyError } from '../errors.ts'
 
 /** What an id stands for, by its prefix, in the words of who gets it back. */
 const kinds = {
-  conv: 'Conversation',
-  resp: 'Response',
-  chatcmpl: 'Chat completion',
-  msg: 'Item',
-  rs: 'Item',
-  fc: 'Item',
-  fco: 'Item',
+  conv_: 'Conversation',
+  resp_: 'Response',
+  'chatcmpl-': 'Chat completion',
+  msg_: 'Item',
+  rs_: 'Item',
+  fc_: 'Item',
+  fco_: 'Item',
 } as const
 
 export type IdKind = keyof typeof kinds
@@ -18,7 +18,7 @@ export type IdKind = keyof typeof kinds
  * message has the message's, and behind it which part, from 1; the first needs none.
  */
 export function openAiId(kind: IdKind, uuid: string, part = 0): string {
-  const id = `${kind}_${uuid.replaceAll('-', '')}`
+  const id = `${kind}${uuid.replaceAll('-', '')}`
   return part === 0 ? id : `${id}_${part}`
 }
 
@@ -41,10 +41,10 @@ export function partOf(
   id: string,
   place: Place,
 ): { kind: IdKind; uuid: string; part: number } {
-  const kind = allowed.find((prefix) => id.startsWith(`${prefix}_`))
+  const kind = allowed.find((prefix) => id.startsWith(prefix))
   if (!kind) throw wrongKind(allowed, place)
   const digits = /^([\da-f]{8})([\da-f]{4})([\da-f]{4})([\da-f]{4})([\da-f]{12})(?:_([1-9]\d{0,3}))?$/.exec(
-    id.slice(kind.length + 1),
+    id.slice(kind.length),
   )
   if (!digits) throw missing(kind, id)
   return { kind, uuid: digits.slice(1, 6).join('-'), part: Number(digits[6] ?? 0) }
@@ -56,7 +56,7 @@ export function missing(kind: IdKind, id: string): ParleyError {
 }
 
 function wrongKind(allowed: readonly IdKind[], place: Place): ParleyError {
-  const prefixes = allowed.map((kind) => `'${kind}_'`).join(' or ')
+  const prefixes = allowed.map((kind) => `'${kind}'`).join(' or ')
   const message = `expected an id that begins with ${prefixes}`
   return new ParleyError('invalid_request', `Invalid '${place.field}': ${message}.`, {
     fields: [{ ...place, message }],
