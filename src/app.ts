@@ -17,6 +17,7 @@ import { createServer } from './http/server.ts'
 import { createStreams, type Streams } from './http/streams.ts'
 import { createApiKeyAuthentication } from './identity/api-key.ts'
 import { createIdempotency, type Idempotency } from './idempotency/idempotency.ts'
+import { createExpiry } from './interactions/expire.ts'
 import { createInteractions, type Interactions } from './interactions/interactions.ts'
 import { interactionRoutes } from './interactions/routes.ts'
 import type { Job } from './jobs/jobs.ts'
@@ -95,6 +96,7 @@ export async function startApp(
   })
   const idempotency = createIdempotency({ storage, now, keptHours: config.idempotencyHours, log })
   const pruner = createPruner({ storage, store: eventStore, now, keptDays: config.eventRetentionDays, log })
+  const expiry = createExpiry({ interactions, log })
   const streams = createStreams(config)
 
   const server = await createServer(config, log)
@@ -108,6 +110,7 @@ export async function startApp(
   async function stop() {
     isReady = false
     pruner.stop()
+    expiry.stop()
     idempotency.stop()
     streams.close()
     hangUp()
@@ -127,6 +130,7 @@ export async function startApp(
     // Only now: a process that cannot listen must not take up replies that it leaves again.
     await engine.start(replies)
     await pruner.start()
+    expiry.start()
     idempotency.start()
     if (config.role !== 'api') await replies.start()
   } catch (error) {

@@ -7,12 +7,13 @@ import type { Storage, Transaction } from '../storage/storage.ts'
 import {
   type Interaction,
   type Metadata,
+  type Origin,
   type Policy,
   type Role,
   type Sampling,
   usualPolicy,
 } from './interaction.ts'
-import { createInteractionStore } from './store.ts'
+import { createInteractionStore, type InteractionFilter } from './store.ts'
 
 export interface InteractionSettings {
   title?: string | null | undefined
@@ -27,6 +28,9 @@ export interface InteractionSettings {
 export interface CreateOptions {
   /** Accepts a model that nobody serves. */
   acceptAnyModel?: boolean
+  origin?: Origin
+  /** It is not listed, and removed so many milliseconds later, or when its last answer has ended. */
+  keptMs?: number
   /** What else is to be stored with it, in the same transaction. */
   also?: (tx: Transaction, interaction: Interaction) => Promise<void>
 }
@@ -48,8 +52,9 @@ export function createInteractions(parts: {
   async function create(
     ownerId: string,
     settings: InteractionSettings,
-    { acceptAnyModel = false, also = async () => {} }: CreateOptions = {},
+    options: CreateOptions = {},
   ): Promise<Interaction> {
+    const { acceptAnyModel = false, also = async () => {}, origin = null, keptMs } = options
     if (settings.model !== undefined && !acceptAnyModel) models.resolve(settings.model)
     const at = now()
     const interaction: Interaction = {
@@ -63,6 +68,8 @@ export function createInteractions(parts: {
       policy: changedPolicy(usualPolicy, settings.policy),
       metadata: settings.metadata ?? {},
       currentBranch: 0,
+      origin,
+      expiresAt: keptMs === undefined ? null : at + keptMs,
       createdAt: at,
       updatedAt: at,
     }
@@ -79,11 +86,8 @@ export function createInteractions(parts: {
     return interaction
   }
 
-  /** `hasMessages` leaves out the interactions in which nothing was said yet. */
-  function list(
-    ownerId: string,
-    request: PageRequest & { hasMessages?: boolean },
-  ): Promise<Page<Interaction>> {
+  /** Those that are kept. */
+  function list(ownerId: string, request: PageRequest & InteractionFilter): Promise<Page<Interaction>> {
     return store.list(ownerId, request)
   }
 
@@ -131,7 +135,19 @@ export function createInteractions(parts: {
     return store.settingsOf(id)
   }
 
-  return { create, find, list, change, remove, takePositions, settingsOf }
+  /** Removes some of those whose time is over, whoever they belong to; the number of them. */
+  function removeExpired(limit: number): Promise<number> {
+    return storage.write(async (tx) => {
+      const ids = await store.lockExpired(tx, now(), limit)
+      for (const id of ids) {
+        await onRemove(tx, id)
+        await store.remove(tx, id)
+      }
+      return ids.length
+    })
+  }
+
+  return { create, find, list, change, remove, removeExpired, takePositions, settingsOf }
 }
 
 /** Null takes a setting back to the model's own. */

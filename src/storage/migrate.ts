@@ -6,6 +6,7 @@ import * as m0002 from './migrations/0002-who-survives.ts'
 import * as m0003 from './migrations/0003-idempotency-keys.ts'
 import * as m0004 from './migrations/0004-policies.ts'
 import * as m0005 from './migrations/0005-branches.ts'
+import * as m0008 from './migrations/0008-origins.ts'
 import type { Schema } from './schema.ts'
 
 interface Step extends Migration {
@@ -23,6 +24,7 @@ const steps: Record<string, Step> = {
   '0003-idempotency-keys': m0003,
   '0004-policies': m0004,
   '0005-branches': m0005,
+  '0008-origins': m0008,
 }
 
 /** Has the name of each migration that was applied: a database without it is not ours. */

@@ -34,6 +34,10 @@ export interface InteractionRow {
   last_position: number
   /** The branch that the next message belongs to. */
   current_branch: number
+  /** The door that lists it as something of its own. */
+  origin: string | null
+  /** When it is to be removed; it is not listed. */
+  expires_at: number | null
   created_at: number
   updated_at: number
 }
