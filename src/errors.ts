@@ -87,6 +87,8 @@ export const replyErrors = {
   model_not_found: 'The model is not known to the provider, or its provider is not configured.',
   context_length_exceeded: "The conversation does not fit the model's context window.",
   content_filtered: 'The model provider held the answer back with a content filter.',
+  unsupported_by_model: 'This model cannot do what was asked: take such content, call tools, or write so.',
+  invalid_output: 'The answer is not in the format that was asked for.',
   max_output_tokens: 'The answer reached the highest number of tokens it may have.',
   reply_too_long: 'The answer became longer than this server keeps.',
   reply_timeout: 'The answer took longer than this server allows.',

@@ -14,6 +14,10 @@ export type EventType =
   | 'reply.retrying'
   | 'reasoning.delta'
   | 'text.delta'
+  | 'refusal.delta'
+  | 'tool_call.started'
+  | 'tool_call.delta'
+  | 'tool_call.done'
   | 'reply.completed'
   | 'reply.incomplete'
   | 'reply.failed'
@@ -41,14 +45,26 @@ export interface NewEvent {
  */
 export function addTo(waiting: NewEvent[], event: NewEvent): void {
   const last = waiting.at(-1)
-  if (last && last.type === event.type && isDelta(event.type)) {
-    const text = (last.data as { text: string }).text + (event.data as { text: string }).text
-    waiting[waiting.length - 1] = { type: event.type, data: { text } }
-  } else {
-    waiting.push(event)
-  }
+  const joined = last?.type === event.type ? joinPieces(event.type, last.data, event.data) : undefined
+  if (joined) waiting[waiting.length - 1] = { type: event.type, data: joined }
+  else waiting.push(event)
 }
 
-function isDelta(type: EventType): boolean {
-  return type === 'text.delta' || type === 'reasoning.delta'
+/** Two pieces as one; undefined where they are no pieces of the same. */
+function joinPieces(type: EventType, first: object, second: object): object | undefined {
+  if (type === 'text.delta' || type === 'reasoning.delta' || type === 'refusal.delta') {
+    return { text: (first as TextPiece).text + (second as TextPiece).text }
+  }
+  if (type !== 'tool_call.delta') return undefined
+  const [one, other] = [first as CallPiece, second as CallPiece]
+  if (one.call_id !== other.call_id) return undefined
+  return { call_id: one.call_id, arguments: one.arguments + other.arguments }
+}
+
+interface TextPiece {
+  text: string
+}
+interface CallPiece {
+  call_id: string
+  arguments: string
 }

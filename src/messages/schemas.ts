@@ -3,7 +3,7 @@ import { isoTime } from '../clock.ts'
 import { replyErrors, type ReplyErrorCode } from '../errors.ts'
 import { pageQuery, pageSchema } from '../http/pagination.ts'
 import { interactionSchema, metadataSchema, roleSchema } from '../interactions/schemas.ts'
-import { contentPart, inputContent, textOf } from './content.ts'
+import { contentPart, inputContent, shownContent, textOf } from './content.ts'
 import { type Message, messageStatuses } from './message.ts'
 
 export const statusSchema = z.enum(messageStatuses).meta({ id: 'MessageStatus' })
@@ -69,7 +69,7 @@ export function messageView(message: Message): z.infer<typeof messageSchema> {
     position,
     role,
     status: making?.status ?? 'completed',
-    content,
+    content: shownContent(content),
     text: textOf(content),
     model: making?.model ?? null,
     usage: making?.usage ?? null,

@@ -1,14 +1,8 @@
-import type {
-  LanguageModelV4,
-  LanguageModelV4CallOptions,
-  LanguageModelV4FinishReason,
-  LanguageModelV4StreamPart,
-  LanguageModelV4Usage,
-} from '@ai-sdk/provider'
+import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { NewEvent } from '../events/event.ts'
-import type { ContentPart } from '../messages/content.ts'
 import { explainFailure, ProviderFailure } from '../providers/failure.ts'
-import { addPiece } from './said.ts'
+import { checkOutput } from './check-output.ts'
+import { createHearing, type Heard } from './hear.ts'
 
 export interface AskLimits {
   firstTokenTimeoutMs: number
@@ -18,9 +12,7 @@ export interface AskLimits {
 }
 
 /** What came of asking a model: all that it said, and how that ended. */
-export interface Answer {
-  content: ContentPart[]
-  finish: { reason: LanguageModelV4FinishReason; usage: LanguageModelV4Usage } | undefined
+export interface Answer extends Heard {
   /** Why there is no (whole) answer. What is no provider's failure is the reason `abort` was aborted with. */
   failure: unknown
 }
@@ -40,19 +32,19 @@ export async function askModel(options: {
   const { model, call, limits, abort, record } = options
   const answer: Answer = { content: [], finish: undefined, failure: undefined }
   const watch = watchTime(limits, abort)
+  const hearing = createHearing(answer, (event) => {
+    watch.sawToken()
+    if (hearing.chars > limits.maxReplyChars) {
+      abort.abort(new ProviderFailure('reply_too_long', 'the answer is longer than MAX_REPLY_CHARS'))
+    }
+    return record(event)
+  })
   try {
     const started = model.doStream({ ...call, abortSignal: abort.signal })
     const { stream } = await untilAborted(started, abort.signal)
-    await readUntilAborted(stream, abort.signal, (part) => {
-      const event = take(part, answer)
-      if (!event) return undefined
-      watch.sawToken()
-      if (lengthOf(answer.content) > limits.maxReplyChars) {
-        abort.abort(new ProviderFailure('reply_too_long', 'the answer is longer than MAX_REPLY_CHARS'))
-      }
-      return record(event)
-    })
+    await readUntilAborted(stream, abort.signal, hearing.hear)
     if (!answer.finish) throw new ProviderFailure('provider_interrupted', 'the stream has no finish part')
+    checkOutput(answer, call)
   } catch (error) {
     answer.failure = abort.signal.aborted ? abort.signal.reason : explainFailure(error)
   } finally {
@@ -129,31 +121,4 @@ async function readUntilAborted<T>(
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
-}
-
-/** Adds a part to the answer; the event that tells readers of it, where there is something to tell. */
-function take(part: LanguageModelV4StreamPart, answer: Answer): NewEvent | undefined {
-  switch (part.type) {
-    case 'text-delta':
-      return say('text', part.delta, answer)
-    case 'reasoning-delta':
-      return say('reasoning', part.delta, answer)
-    case 'error':
-      throw part.error
-    case 'finish':
-      answer.finish = { reason: part.finishReason, usage: part.usage }
-      return undefined
-    default:
-      return undefined
-  }
-}
-
-function say(type: 'text' | 'reasoning', delta: string, answer: Answer): NewEvent | undefined {
-  if (delta === '') return undefined
-  addPiece(answer.content, type, delta)
-  return { type: `${type}.delta`, data: { text: delta } }
-}
-
-function lengthOf(content: ContentPart[]): number {
-  return content.reduce((chars, part) => chars + part.text.length, 0)
 }

@@ -1,5 +1,6 @@
 import type { LanguageModelV4Usage } from '@ai-sdk/provider'
 import { ParleyError, replyErrors, type ReplyErrorCode } from '../errors.ts'
+import { shownContent } from '../messages/content.ts'
 import type { Usage } from '../messages/message.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { Answer } from './ask.ts'
@@ -18,7 +19,7 @@ export type Verdict =
 export function judge(answer: Answer, tries: Tries, limits: RetryLimits, random: number): Verdict {
   const failure = failureOf(answer)
   if (!failure) return { kind: 'end', ending: endingOf(answer), failure: undefined }
-  const wasSeen = answer.content.length > 0
+  const wasSeen = shownContent(answer.content).length > 0
   const decision = wasSeen ? ({ retry: false } as const) : decideRetry(failure, tries, limits, random)
   if (decision.retry) return { kind: 'retry', decision, failure }
   const ending = endWith(wasSeen ? 'incomplete' : 'failed', failure.code, usageOf(answer.finish?.usage))
@@ -52,7 +53,7 @@ function failureOf({ content, finish, failure }: Answer): ProviderFailure | unde
     // Vendors' packages end a stream that broke off as they end any other, only without the provider's reason.
     return new ProviderFailure('provider_interrupted', 'the stream ended without a finish reason')
   }
-  const saidNothing = !content.some((part) => part.type === 'text')
+  const saidNothing = content.every((part) => part.type === 'reasoning')
   if (!saidNothing) return undefined
   // A filter, or too small a limit, is a reason of its own.
   if (reason === 'content-filter') return new ProviderFailure('content_filtered', 'held back whole')

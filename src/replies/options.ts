@@ -1,14 +1,33 @@
 import type { Sampling } from '../interactions/interaction.ts'
+import type { ResponseFormat } from './response-format.ts'
+import type { FunctionTool, ToolChoice } from './tools.ts'
+
+export const reasoningEfforts = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const
+export type ReasoningEffort = (typeof reasoningEfforts)[number]
 
 /**
- * What a reply is made with where that is not as its interaction says. Kept with the reply, so that whoever makes
- * it, at whatever attempt, does the same.
+ * What a reply is made with where that is not as its interaction says, and what it may do. Kept with the reply, so
+ * that whoever makes it, at whatever attempt, does the same.
  */
 export interface ReplyOptions {
   /** In place of the interaction's; null is none. */
-  prompt?: string | null
+  prompt?: string | null | undefined
   /** Each in place of the interaction's. */
-  sampling?: Sampling
+  sampling?: Sampling | undefined
+  /** What the model may ask the client to call. */
+  tools?: FunctionTool[] | undefined
+  /** `auto` where it is not set. */
+  toolChoice?: ToolChoice | undefined
+  /** Whether one answer may call several tools. */
+  parallelToolCalls?: boolean | undefined
+  responseFormat?: ResponseFormat | undefined
+  reasoning?:
+    | {
+        effort?: ReasoningEffort | undefined
+        /** What of its thoughts a provider tells that keeps them to itself. */
+        summary?: 'auto' | 'concise' | 'detailed' | undefined
+      }
+    | undefined
 }
 
 /** As it is stored; nothing where there is nothing to say. */

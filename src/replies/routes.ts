@@ -10,7 +10,14 @@ import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../idempotency
 import { messageSchema, messageView } from '../messages/schemas.ts'
 import { toFrames, unnumberedFrame } from './frames.ts'
 import type { Posted, Replies } from './replies.ts'
-import { eventsHeaders, eventsQuery, messageInput, postedSchema } from './schemas.ts'
+import {
+  answeredRoles,
+  eventsHeaders,
+  eventsQuery,
+  messageInput,
+  optionsOf,
+  postedSchema,
+} from './schemas.ts'
 
 /** Posting a message, and following its answer. */
 export function replyRoutes(
@@ -55,7 +62,7 @@ export function replyRoutes(
     async (request, reply) => {
       const { ownerId } = request.principal
       const { content, role, model, on_busy: onBusy, stream, wait_ms: waitMs, metadata } = request.body
-      const wantsReply = role === 'Human'
+      const wantsReply = answeredRoles.has(role)
       if (stream && !wantsReply) throw streamWithoutReply()
       const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ check, remember }) => {
         if (stream) streams.mayOpen()
@@ -63,6 +70,7 @@ export function replyRoutes(
           said: [{ role, content, metadata }],
           wantsReply,
           model,
+          options: optionsOf(request.body),
           onBusy,
           before: check,
           also: (tx, made) =>
@@ -152,7 +160,11 @@ export function replyRoutes(
 
 function streamWithoutReply() {
   return invalid([
-    { in: 'body', field: 'stream', message: 'is only for what a Human says: nothing answers the rest' },
+    {
+      in: 'body',
+      field: 'stream',
+      message: 'is only for what a Human or a Tool says: nothing answers the rest',
+    },
   ])
 }
 

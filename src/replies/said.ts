@@ -1,8 +1,11 @@
-import type { EventType, ReplyEvent } from '../events/event.ts'
+import type { NewEvent, ReplyEvent } from '../events/event.ts'
 import type { ContentPart } from '../messages/content.ts'
 
+/** The kinds of parts that are told in pieces of text. */
+export type Kind = 'text' | 'reasoning' | 'refusal'
+
 /** Adds a piece of an answer to what was said before it: pieces of one kind are one part. */
-export function addPiece(content: ContentPart[], type: ContentPart['type'], text: string): void {
+export function addPiece(content: ContentPart[], type: Kind, text: string): void {
   const last = content.at(-1)
   if (last?.type === type) last.text += text
   else content.push({ type, text })
@@ -10,16 +13,52 @@ export function addPiece(content: ContentPart[], type: ContentPart['type'], text
 
 /** What a reader of `events`, a log from its beginning, has been told: what the last attempt said. */
 export function saidIn(events: Array<Pick<ReplyEvent, 'type' | 'data'>>): ContentPart[] {
-  let content: ContentPart[] = []
-  for (const { type, data } of events) {
-    const kind = pieces[type]
-    if (kind) addPiece(content, kind, (JSON.parse(data) as { text: string }).text)
-    else if (type === 'reply.started' || type === 'reply.restarted') content = []
-  }
+  const content: ContentPart[] = []
+  for (const { type, data } of events) addEvent(content, type, data)
   return content
 }
 
-const pieces: Partial<Record<EventType, ContentPart['type']>> = {
-  'text.delta': 'text',
-  'reasoning.delta': 'reasoning',
+function addEvent(content: ContentPart[], type: NewEvent['type'], json: string): void {
+  switch (type) {
+    case 'reply.started':
+    case 'reply.restarted':
+      content.length = 0
+      break
+    case 'text.delta':
+    case 'reasoning.delta':
+    case 'refusal.delta':
+      addPiece(content, type.slice(0, -'.delta'.length) as Kind, (JSON.parse(json) as { text: string }).text)
+      break
+    case 'tool_call.started': {
+      const { call_id, name } = JSON.parse(json) as Told
+      content.push({ type: 'tool_call', call_id, name, arguments: '' })
+      break
+    }
+    case 'tool_call.delta': {
+      const told = JSON.parse(json) as Told
+      const call = callIn(content, told.call_id)
+      if (call) call.arguments += told.arguments
+      break
+    }
+    case 'tool_call.done': {
+      const told = JSON.parse(json) as Told
+      const call = callIn(content, told.call_id)
+      if (call) Object.assign(call, { name: told.name, arguments: told.arguments })
+      break
+    }
+    default:
+  }
+}
+
+interface Told {
+  call_id: string
+  name: string
+  arguments: string
+}
+
+/** The call of that id, in the answer that is being made. */
+export function callIn(content: ContentPart[], callId: string) {
+  return content.findLast((part) => part.type === 'tool_call' && part.call_id === callId) as
+    | Extract<ContentPart, { type: 'tool_call' }>
+    | undefined
 }

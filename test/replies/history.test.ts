@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Role } from '../../src/interactions/interaction.ts'
+import { textOf } from '../../src/messages/content.ts'
 import { fitHistory, historyBudget, type Turn } from '../../src/messages/history.ts'
 
 /** Turns of 10 tokens each, newest first, as they are read: H is a Human, A the AI, S the System. */
@@ -14,7 +15,7 @@ function turns(newestFirst: string): Turn[] {
 
 function fitted(newestFirst: string, budgetTokens: number): string {
   return fitHistory(turns(newestFirst), budgetTokens)
-    .map(({ role, content }) => `${role[0]}${content[0]?.text}`)
+    .map(({ role, content }) => `${role[0]}${textOf(content)}`)
     .join(' ')
 }
 

@@ -1,0 +1,129 @@
+import type {
+  LanguageModelV4FinishReason,
+  LanguageModelV4StreamPart,
+  LanguageModelV4Usage,
+  SharedV4ProviderMetadata,
+} from '@ai-sdk/provider'
+import type { NewEvent } from '../events/event.ts'
+import type { ContentPart, ReasoningPart } from '../messages/content.ts'
+import { isRefusal } from '../providers/call-options.ts'
+import { addPiece, callIn } from './said.ts'
+
+/** What a model said. */
+export interface Heard {
+  content: ContentPart[]
+  finish: { reason: LanguageModelV4FinishReason; usage: LanguageModelV4Usage } | undefined
+}
+
+type Thought = Extract<
+  LanguageModelV4StreamPart,
+  { type: 'reasoning-start' | 'reasoning-delta' | 'reasoning-end' }
+>
+type ToolCall = Extract<LanguageModelV4StreamPart, { type: 'tool-call' }>
+type Wait = Promise<void> | undefined
+
+/**
+ * Adds what a model streams to `heard`, and tells the events of it with `tell`, whose promise is handed on. Calls
+ * of tools that the provider runs itself are no parts: it was given none.
+ */
+export function createHearing(heard: Heard, tell: (event: NewEvent) => Wait) {
+  const { content } = heard
+  /** What is being thought, by the provider's name for it. */
+  const thoughts = new Map<string, ReasoningPart>()
+  let chars = 0
+
+  function hear(part: LanguageModelV4StreamPart): Wait {
+    switch (part.type) {
+      case 'text-delta':
+        return say(isRefusal(part) ? 'refusal' : 'text', part.delta)
+      case 'reasoning-start':
+      case 'reasoning-delta':
+      case 'reasoning-end':
+        return think(part)
+      case 'tool-input-start':
+        return part.providerExecuted ? undefined : startCall(part.id, part.toolName)
+      case 'tool-input-delta':
+        return addArguments(part.id, part.delta)
+      case 'tool-call':
+        return part.providerExecuted ? undefined : endCall(part)
+      case 'error':
+        throw part.error
+      case 'finish':
+        heard.finish = { reason: part.finishReason, usage: part.usage }
+        return undefined
+      default:
+        return undefined
+    }
+  }
+
+  function say(type: 'text' | 'refusal', delta: string): Wait {
+    if (delta === '') return undefined
+    addPiece(content, type, delta)
+    chars += delta.length
+    return tell({ type: `${type}.delta`, data: { text: delta } })
+  }
+
+  function think(part: Thought): Wait {
+    const delta = part.type === 'reasoning-delta' ? part.delta : ''
+    if (delta === '' && !part.providerMetadata) return undefined
+    let thought = thoughts.get(part.id)
+    // What comes behind something else is another part, as it is for who folds the events.
+    if (!thought || (delta !== '' && content.at(-1) !== thought)) {
+      thought = { type: 'reasoning', text: '' }
+      thoughts.set(part.id, thought)
+      content.push(thought)
+    }
+    thought.text += delta
+    chars += delta.length
+    if (part.providerMetadata) keep(thought, part.providerMetadata)
+    return delta === '' ? undefined : tell({ type: 'reasoning.delta', data: { text: delta } })
+  }
+
+  function startCall(id: string, name: string): Wait {
+    content.push({ type: 'tool_call', call_id: id, name, arguments: '' })
+    chars += id.length + name.length
+    return tell({ type: 'tool_call.started', data: { call_id: id, name } })
+  }
+
+  function addArguments(id: string, delta: string): Wait {
+    const call = callIn(content, id)
+    if (!call || delta === '') return undefined
+    call.arguments += delta
+    chars += delta.length
+    return tell({ type: 'tool_call.delta', data: { call_id: id, arguments: delta } })
+  }
+
+  function endCall({ toolCallId: id, toolName: name, input, providerMetadata }: ToolCall): Wait {
+    // Some say no more of a call than this.
+    if (!callIn(content, id)) void startCall(id, name)
+    const call = callIn(content, id)
+    if (!call) return undefined
+    chars += input.length - call.arguments.length
+    Object.assign(call, { name, arguments: input })
+    if (providerMetadata) keep(call, providerMetadata)
+    return tell({ type: 'tool_call.done', data: { call_id: id, name, arguments: input } })
+  }
+
+  function keep(part: { provider?: SharedV4ProviderMetadata }, metadata: SharedV4ProviderMetadata) {
+    part.provider = merged(part.provider, metadata)
+    chars += JSON.stringify(metadata).length
+  }
+
+  return {
+    hear,
+    /** How much was said so far, in characters. */
+    get chars() {
+      return chars
+    },
+  }
+}
+
+/** By provider: a signature comes behind what it signs. */
+function merged(
+  before: SharedV4ProviderMetadata = {},
+  more: SharedV4ProviderMetadata,
+): SharedV4ProviderMetadata {
+  const merging = { ...before }
+  for (const [name, object] of Object.entries(more)) merging[name] = { ...merging[name], ...object }
+  return merging
+}
