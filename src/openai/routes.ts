@@ -8,6 +8,8 @@ import type { Messages } from '../messages/messages.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Replies } from '../replies/replies.ts'
 import { modelRoutes } from './models.ts'
+import { createResponses } from './responses/responses.ts'
+import { responseRoutes } from './responses/routes.ts'
 
 /** What the routes of this door are given. */
 export interface OpenAiParts {
@@ -23,4 +25,5 @@ export interface OpenAiParts {
 export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Promise<void> {
   app.setErrorHandler((error, request, reply) => sendOpenAiError(reply, toRefusal(error, request)))
   modelRoutes(app, parts)
+  responseRoutes(app, { ...parts, responses: createResponses(parts) })
 }
