@@ -20,6 +20,13 @@ function settingsFor(usual: Settings, { prompt = usual.prompt, sampling = {} }: 
   return { prompt, sampling: { ...usual.sampling, ...sampling } }
 }
 
+/** What is there at every turn takes its place from the history. */
+function tokensOfAll(prompt: string | null, { tools, responseFormat }: ReplyOptions): number {
+  const schemas = [tools, responseFormat].filter((given) => given !== undefined)
+  const schemaTokens = schemas.length === 0 ? 0 : estimateTextTokens(JSON.stringify(schemas))
+  return schemaTokens + (prompt === null ? 0 : estimateTextTokens(prompt))
+}
+
 /** Makes what a model is asked: the settings as they are now, and the history that fits its window. */
 export function createPrepare(parts: {
   findSettings: (interactionId: string) => Promise<Settings | undefined>
@@ -29,14 +36,15 @@ export function createPrepare(parts: {
   contextWindowTokens: number
 }): Prepare {
   const { findSettings, loadHistory, models, contextWindowTokens } = parts
-  return async (reply, { name }) => {
+  return async (reply, { name, provider }) => {
     const usual = (await findSettings(reply.interactionId)) ?? { prompt: null, sampling: {} }
     const settings = settingsFor(usual, reply.options)
     const budget = historyBudget({
       windowTokens: models.contextWindowTokens(name) ?? contextWindowTokens,
       answerTokens: settings.sampling.max_output_tokens ?? usualAnswerTokens,
-      promptTokens: settings.prompt === null ? 0 : estimateTextTokens(settings.prompt),
+      promptTokens: tokensOfAll(settings.prompt, reply.options),
     })
-    return modelCall(settings, await loadHistory(reply.interactionId, reply.position, budget))
+    const history = await loadHistory(reply.interactionId, reply.position, budget)
+    return modelCall(settings, history, reply.options, provider.name)
   }
 }
