@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { sendOpenAiError } from '../http/openai-error.ts'
 import { toRefusal } from '../http/server.ts'
+import { acceptWebSockets } from '../http/web-sockets.ts'
 import type { Streams } from '../http/streams.ts'
 import type { Idempotency } from '../idempotency/idempotency.ts'
 import type { Interactions } from '../interactions/interactions.ts'
@@ -8,8 +9,11 @@ import type { Messages } from '../messages/messages.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Replies } from '../replies/replies.ts'
 import { modelRoutes } from './models.ts'
+import { createCompaction } from './responses/compaction/compaction.ts'
+import { compactionRoutes } from './responses/compaction/routes.ts'
 import { createResponses } from './responses/responses.ts'
 import { responseRoutes } from './responses/routes.ts'
+import { socketRoute } from './responses/socket/routes.ts'
 
 /** What the routes of this door are given. */
 export interface OpenAiParts {
@@ -19,11 +23,16 @@ export interface OpenAiParts {
   models: Models
   streams: Streams
   idempotency: Idempotency
+  limits: { bodyLimitBytes: number; corsOrigins: string[] }
 }
 
 /** OpenAI's wire over the verbs of today. Whatever is refused here is refused in its shape. */
 export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Promise<void> {
   app.setErrorHandler((error, request, reply) => sendOpenAiError(reply, toRefusal(error, request)))
+  await acceptWebSockets(app, parts.limits)
   modelRoutes(app, parts)
-  responseRoutes(app, { ...parts, responses: createResponses(parts) })
+  const responses = createResponses(parts)
+  responseRoutes(app, { ...parts, responses })
+  socketRoute(app, { ...parts, responses })
+  compactionRoutes(app, { compaction: createCompaction({ ...parts, responses }) })
 }
