@@ -16,12 +16,12 @@ export interface Streams {
   /**
    * Answers with an event stream (HTML Living Standard, section 9.2) of `chunks`, each of them whole frames, and
    * ends when they do. Asks for the next chunk only when the reader has taken the last one. Refuses nobody: what
-   * was stored for this answer could not be told otherwise.
+   * was stored for this answer could not be told otherwise. `farewell` is the last frame where the server stops.
    */
   send(
     reply: FastifyReply,
     open: (signal: AbortSignal) => AsyncIterable<string>,
-    status?: number,
+    options?: { status?: number; farewell?: string },
   ): Promise<FastifyReply>
   /** Closes every stream with a hint to reconnect, and opens no more. */
   close(): void
@@ -51,7 +51,7 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
   async function send(
     reply: FastifyReply,
     chunksUntil: (signal: AbortSignal) => AsyncIterable<string>,
-    status = 200,
+    { status = 200, farewell = closing }: { status?: number; farewell?: string } = {},
   ): Promise<FastifyReply> {
     const { raw } = reply.hijack()
     // It left while its message was being stored; nothing would ever tell of it any more.
@@ -79,7 +79,7 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
       }
       // Its connection would be kept for the next request, and waited for.
       if (isClosed) raw.once('finish', () => socket?.destroySoon())
-      raw.end(signal.aborted ? closing : undefined)
+      raw.end(signal.aborted ? farewell : undefined)
     } catch (error) {
       // Its reader comes back with its last id.
       reply.log[levelOf(error)]({ err: error, req_id: reply.request.id }, 'stream failed')

@@ -7,6 +7,8 @@ import type { Interactions } from '../interactions/interactions.ts'
 import type { Messages } from '../messages/messages.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Replies } from '../replies/replies.ts'
+import { chatRoutes } from './chat/routes.ts'
+import { storedChatRoutes } from './chat/stored/routes.ts'
 import { modelRoutes } from './models.ts'
 
 /** What the routes of this door are given. */
@@ -23,4 +25,6 @@ export interface OpenAiParts {
 export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Promise<void> {
   app.setErrorHandler((error, request, reply) => sendOpenAiError(reply, toRefusal(error, request)))
   modelRoutes(app, parts)
+  chatRoutes(app, parts)
+  storedChatRoutes(app, parts)
 }
