@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'conflict'
   | 'idempotency_key_reused'
   | 'interaction_busy'
+  | 'previous_response_not_found'
   | 'reply_in_progress'
   | 'events_expired'
   | 'body_too_large'

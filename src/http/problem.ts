@@ -19,6 +19,7 @@ const problems: Record<ErrorCode, { status: number; title: string }> = {
   body_too_large: { status: 413, title: 'The request body is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be JSON' },
   interaction_busy: { status: 409, title: 'An answer is still being made' },
+  previous_response_not_found: { status: 400, title: 'The response to follow is not there' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key stands for another request' },
   unknown_model: { status: 422, title: 'Unknown model' },
   headers_too_large: { status: 431, title: 'The request headers are too large' },

@@ -16,12 +16,13 @@ export interface Streams {
   /**
    * Answers with an event stream (HTML Living Standard, section 9.2) of `chunks`, each of them whole frames, and
    * ends when they do. Asks for the next chunk only when the reader has taken the last one. Refuses nobody: what
-   * was stored for this answer could not be told otherwise. `farewell` is the last frame where the server stops.
+   * was stored for this answer could not be told otherwise. `farewell` stands last in one that is closed.
    */
   send(
     reply: FastifyReply,
     open: (signal: AbortSignal) => AsyncIterable<string>,
-    options?: { status?: number; farewell?: string },
+    status?: number,
+    farewell?: string,
   ): Promise<FastifyReply>
   /** Closes every stream with a hint to reconnect, and opens no more. */
   close(): void
@@ -51,7 +52,8 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
   async function send(
     reply: FastifyReply,
     chunksUntil: (signal: AbortSignal) => AsyncIterable<string>,
-    { status = 200, farewell = closing }: { status?: number; farewell?: string } = {},
+    status = 200,
+    farewell = closing,
   ): Promise<FastifyReply> {
     const { raw } = reply.hijack()
     // It left while its message was being stored; nothing would ever tell of it any more.

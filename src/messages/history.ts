@@ -14,12 +14,14 @@ export interface Window {
   windowTokens: number
   /** Kept free for the answer. */
   answerTokens: number
-  /** Taken by the prompt. */
+  /** Taken by the prompt, and by what else goes with every turn. */
   promptTokens: number
 }
 
 /** Estimates are wrong by some percent; this share of the window stays free for that. */
 const marginShare = 0.1
+/** The turns between a call and its result. Where a call is not found among so many, it was deleted. */
+const maxTurnsToCall = 100
 
 /** Tokens that the history may take. */
 export function historyBudget({ windowTokens, answerTokens, promptTokens }: Window): number {
@@ -30,20 +32,49 @@ export function historyBudget({ windowTokens, answerTokens, promptTokens }: Wind
 
 /**
  * The turns that fit `budgetTokens`, oldest first: the newest ones without a gap, of `newestFirst`. The newest
- * turn is always there, even where it alone is too long: then the provider says so. What is left begins with a
+ * turn is always there, even where it alone is too long: then the provider says so. A result of a tool is there
+ * only together with its call, because providers refuse one without the other. What is left begins with a
  * question, not with half of an exchange.
  */
 export function fitHistory(newestFirst: readonly Turn[], budgetTokens: number): Turn[] {
-  const fitting: Turn[] = []
+  const { count } = findCut(newestFirst, budgetTokens)
+  const oldestFirst = newestFirst.slice(0, count).toReversed()
+  if (count === newestFirst.length) return oldestFirst
+  const whole = cuts(newestFirst.slice(0, count))
+  const question = oldestFirst.findIndex(({ role }, index) => role === 'Human' && whole.has(count - index))
+  return question > 0 ? oldestFirst.slice(question) : oldestFirst
+}
+
+/** Whether what stands before `newestFirst` could still fit, or is needed for the calls of what does. */
+export function wantsMore(newestFirst: readonly Turn[], budgetTokens: number): boolean {
+  return findCut(newestFirst, budgetTokens).wantsMore
+}
+
+function findCut(newestFirst: readonly Turn[], budgetTokens: number): { count: number; wantsMore: boolean } {
+  const whole = cuts(newestFirst)
+  let count = 0
   let left = budgetTokens
-  for (const turn of newestFirst) {
-    left -= turn.tokens
-    if (left < 0 && fitting.length > 0) break
-    fitting.push(turn)
+  for (const [index, { tokens }] of newestFirst.entries()) {
+    left -= tokens
+    if (left < 0 && count > 0) return { count, wantsMore: false }
+    if (whole.has(index + 1)) count = index + 1
   }
-  const isWhole = fitting.length === newestFirst.length
-  const oldestFirst = fitting.toReversed()
-  if (isWhole) return oldestFirst
-  const firstQuestion = oldestFirst.findIndex(({ role }) => role === 'Human')
-  return firstQuestion > 0 ? oldestFirst.slice(firstQuestion) : oldestFirst
+  // Nowhere whole: all of it, for what it is worth.
+  return { count: count || newestFirst.length, wantsMore: left >= 0 || count === 0 }
+}
+
+/** How many of the newest turns one can take without parting a result from its call. */
+function cuts(newestFirst: readonly Turn[]): Set<number> {
+  const whole = new Set<number>()
+  /** Results without their calls so far, and where they stand. */
+  const waiting = new Map<string, number>()
+  for (const [index, { content }] of newestFirst.entries()) {
+    for (const part of content) {
+      if (part.type === 'tool_result') waiting.set(part.call_id, index)
+      else if (part.type === 'tool_call') waiting.delete(part.call_id)
+    }
+    for (const [call, at] of waiting) if (index - at >= maxTurnsToCall) waiting.delete(call)
+    if (waiting.size === 0) whole.add(index + 1)
+  }
+  return whole
 }

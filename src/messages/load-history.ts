@@ -1,7 +1,7 @@
 import type { Role } from '../interactions/interaction.ts'
 import type { Storage } from '../storage/storage.ts'
 import type { ContentPart } from './content.ts'
-import { fitHistory, type Turn } from './history.ts'
+import { fitHistory, type Turn, wantsMore } from './history.ts'
 
 const pageSize = 200
 
@@ -38,8 +38,7 @@ export function createHistoryLoader(storage: Storage) {
   ): Promise<Turn[]> {
     const newestFirst: Turn[] = []
     let from = beforePosition
-    let tokens = 0
-    while (tokens <= budgetTokens) {
+    while (wantsMore(newestFirst, budgetTokens)) {
       // Each page starts where the one before it ended.
       const { rows } = await selectBefore(storage.db, {
         interactionId,
@@ -52,7 +51,6 @@ export function createHistoryLoader(storage: Storage) {
           content: JSON.parse(row.content_json) as ContentPart[],
           tokens: row.tokens,
         })
-        tokens += row.tokens
         from = row.position
       }
       if (rows.length < pageSize) break

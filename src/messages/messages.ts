@@ -1,9 +1,9 @@
 import type { Clock } from '../clock.ts'
 import { notFound, ParleyError } from '../errors.ts'
-import type { Metadata } from '../interactions/interaction.ts'
+import type { Metadata, Role } from '../interactions/interaction.ts'
 import type { Page, PageRequest } from '../paging.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
-import { type InputContent, partsOf } from './content.ts'
+import { type ContentPart, type InputContent, misplacedParts, partsOf } from './content.ts'
 import { isOpen, type Message } from './message.ts'
 import { createMessageStore } from './store.ts'
 import { estimateTokens } from './tokens.ts'
@@ -56,6 +56,7 @@ export function createMessages(parts: {
         )
       }
       const content = changes.content === undefined ? message.content : partsOf(changes.content)
+      if (changes.content !== undefined) mustFit(message.role, content)
       const changed = {
         ...message,
         content,
@@ -77,4 +78,13 @@ export function createMessages(parts: {
   }
 
   return { find, list, firstMade, change, remove }
+}
+
+/** Refuses parts that are not for this role to say. */
+function mustFit(role: Role, content: ContentPart[]): void {
+  const fields = misplacedParts(role, content).map(
+    ({ path, message }) => ({ in: 'body', field: path, message }) as const,
+  )
+  const [first] = fields
+  if (first) throw new ParleyError('invalid_request', `${first.field}: ${first.message}`, { fields })
 }

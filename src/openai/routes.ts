@@ -10,6 +10,8 @@ import type { Replies } from '../replies/replies.ts'
 import { chatRoutes } from './chat/routes.ts'
 import { storedChatRoutes } from './chat/stored/routes.ts'
 import { modelRoutes } from './models.ts'
+import { createResponses } from './responses/responses.ts'
+import { responseRoutes } from './responses/routes.ts'
 
 /** What the routes of this door are given. */
 export interface OpenAiParts {
@@ -27,4 +29,5 @@ export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Pr
   modelRoutes(app, parts)
   chatRoutes(app, parts)
   storedChatRoutes(app, parts)
+  responseRoutes(app, { ...parts, responses: createResponses(parts) })
 }

@@ -128,9 +128,10 @@ export function listedView(
   return { id, created_at, updated_at, settings, messages: messages.filter(isSaid).map(messageView) }
 }
 
-/** An answer was there when it was whole, and not before. */
-export function isSaid({ making }: Message): boolean {
-  return !making || !isOpen(making.status)
+/** An answer was there when it was whole, and not before. There was nothing but text: calls of tools were not. */
+export function isSaid({ content, making }: Message): boolean {
+  if (making && isOpen(making.status)) return false
+  return textOf(content) !== '' || content.every(({ type }) => type === 'reasoning')
 }
 
 /** An answer that failed says so: those clients know no other place for it. */

@@ -1,4 +1,11 @@
-import { APICallError, InvalidResponseDataError, JSONParseError, TypeValidationError } from '@ai-sdk/provider'
+import {
+  APICallError,
+  InvalidPromptError,
+  InvalidResponseDataError,
+  JSONParseError,
+  TypeValidationError,
+  UnsupportedFunctionalityError,
+} from '@ai-sdk/provider'
 import type { ReplyErrorCode } from '../errors.ts'
 import { retryAfterMs } from './retry-after.ts'
 
@@ -49,6 +56,12 @@ export function explainFailure(error: unknown): ProviderFailure {
   if (APICallError.isInstance(error)) return explainApiCall(error)
   // Its message holds what was said.
   if (isMalformed(error)) return new ProviderFailure('provider_malformed', error.name, { cause: error })
+  if (UnsupportedFunctionalityError.isInstance(error)) {
+    return new ProviderFailure('unsupported_by_model', error.functionality, { cause: error })
+  }
+  if (InvalidPromptError.isInstance(error)) {
+    return new ProviderFailure('provider_rejected', error.name, { words: error.message, cause: error })
+  }
   const reported = reportedError(error)
   if (reported) return reported
   const words = error instanceof Error ? describeChain(error) : String(error)

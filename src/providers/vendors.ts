@@ -1,4 +1,4 @@
-import type { LanguageModelV4 } from '@ai-sdk/provider'
+import type { LanguageModelV4, LanguageModelV4CallOptions, SharedV4ProviderOptions } from '@ai-sdk/provider'
 import type { ProviderHttp } from './http.ts'
 import { fetchModels } from './model-list.ts'
 import type { ListedModel, Provider } from './provider.ts'
@@ -41,7 +41,7 @@ export function createOpenAI({ apiKey, baseUrl = 'https://api.openai.com/v1', ht
     load: async () => {
       const vendor = await import('@ai-sdk/openai')
       const { responses } = vendor.createOpenAI({ apiKey, baseURL: baseUrl })
-      return (id) => withOptions(responses(id), { openai: { store: false } })
+      return (id) => withOptions(responses(id), 'openai', { store: false })
     },
     listModels: (signal) =>
       fetchModels({ url: `${baseUrl}/models`, headers: { authorization: `Bearer ${apiKey}` }, http, signal }),
@@ -132,17 +132,25 @@ export function createBedrock(options: {
   })
 }
 
-/** The model with provider options that every call gets. */
+/** The model with `fixed` options of its `vendor` that every call gets, beside those of the call itself. */
 function withOptions(
   model: LanguageModelV4,
-  providerOptions: NonNullable<Parameters<LanguageModelV4['doStream']>[0]['providerOptions']>,
+  vendor: string,
+  fixed: SharedV4ProviderOptions[string],
 ): LanguageModelV4 {
+  const fixedIn = (options: LanguageModelV4CallOptions): LanguageModelV4CallOptions => {
+    const { providerOptions = {} } = options
+    return {
+      ...options,
+      providerOptions: { ...providerOptions, [vendor]: { ...providerOptions[vendor], ...fixed } },
+    }
+  }
   return {
     specificationVersion: 'v4',
     provider: model.provider,
     modelId: model.modelId,
     supportedUrls: model.supportedUrls,
-    doStream: (options) => model.doStream({ ...options, providerOptions }),
-    doGenerate: (options) => model.doGenerate({ ...options, providerOptions }),
+    doStream: (options) => model.doStream(fixedIn(options)),
+    doGenerate: (options) => model.doGenerate(fixedIn(options)),
   }
 }

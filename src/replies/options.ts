@@ -30,6 +30,8 @@ export interface ReplyOptions {
         summary?: 'auto' | 'concise' | 'detailed' | undefined
       }
     | undefined
+  /** What the door that it was asked through tells of it again; nobody else reads it. */
+  door?: Record<string, unknown> | undefined
 }
 
 /** As it is stored; nothing where there is nothing to say. */

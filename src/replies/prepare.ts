@@ -21,6 +21,13 @@ function settingsFor(usual: Settings, { prompt = usual.prompt, sampling = {} }: 
   return { prompt, sampling: { ...usual.sampling, ...sampling } }
 }
 
+/** What is there at every turn takes its place from the history. */
+function tokensOfAll(prompt: string | null, { tools, responseFormat }: ReplyOptions): number {
+  const schemas = [tools, responseFormat].filter((given) => given !== undefined)
+  const schemaTokens = schemas.length === 0 ? 0 : estimateTextTokens(JSON.stringify(schemas))
+  return schemaTokens + (prompt === null ? 0 : estimateTextTokens(prompt))
+}
+
 /** Makes what a model is asked: the settings as they are now, and the history that fits its window. */
 export function createPrepare(parts: {
   findSettings: (interactionId: string) => Promise<Settings | undefined>
@@ -30,21 +37,22 @@ export function createPrepare(parts: {
   contextWindowTokens: number
 }): Prepare {
   const { findSettings, loadHistory, models, contextWindowTokens } = parts
-  return async (reply, { name }) => {
+  return async (reply, { name, provider }) => {
     const usual = (await findSettings(reply.interactionId)) ?? { prompt: null, sampling: {} }
     const settings = settingsFor(usual, reply.options)
+    const promptTokens = tokensOfAll(settings.prompt, reply.options)
     const load = (budgetTokens: number) => loadHistory(reply.interactionId, reply.position, budgetTokens)
     if (reply.options.truncation === 'disabled') {
       const whole = await load(Number.POSITIVE_INFINITY)
-      mustFit(whole, settings, models.contextWindowTokens(name))
-      return modelCall(settings, whole)
+      mustFit(whole, promptTokens, models.contextWindowTokens(name))
+      return modelCall(settings, whole, reply.options, provider.name)
     }
     const budget = historyBudget({
       windowTokens: models.contextWindowTokens(name) ?? contextWindowTokens,
       answerTokens: settings.sampling.max_output_tokens ?? usualAnswerTokens,
-      promptTokens: settings.prompt === null ? 0 : estimateTextTokens(settings.prompt),
+      promptTokens,
     })
-    return modelCall(settings, await load(budget))
+    return modelCall(settings, await load(budget), reply.options, provider.name)
   }
 }
 
@@ -52,8 +60,7 @@ export function createPrepare(parts: {
  * Throws where `history` does not fit the window. Of a model that tells none its provider decides; but some leave
  * out what is too much without a word, so that it is not asked where its window is known.
  */
-function mustFit(history: Turn[], { prompt }: Settings, windowTokens: number | undefined): void {
-  const promptTokens = prompt === null ? 0 : estimateTextTokens(prompt)
+function mustFit(history: Turn[], promptTokens: number, windowTokens: number | undefined): void {
   const tokens = history.reduce((sum, turn) => sum + turn.tokens, promptTokens)
   if (windowTokens === undefined || tokens <= windowTokens) return
   throw new ProviderFailure('context_length_exceeded', `about ${tokens} tokens for ${windowTokens}`)

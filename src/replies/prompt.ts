@@ -1,33 +1,44 @@
-import type { LanguageModelV4CallOptions, LanguageModelV4Message } from '@ai-sdk/provider'
+import type {
+  LanguageModelV4CallOptions,
+  LanguageModelV4FunctionTool,
+  LanguageModelV4Message,
+} from '@ai-sdk/provider'
 import type { Interaction, Sampling } from '../interactions/interaction.ts'
 import { textOf } from '../messages/content.ts'
 import type { Turn } from '../messages/history.ts'
+import { vendorOptions } from '../providers/call-options.ts'
+import type { ReplyOptions } from './options.ts'
+import { saidMessages } from './prompt-messages.ts'
+import type { ResponseFormat } from './response-format.ts'
+import type { FunctionTool, ToolChoice } from './tools.ts'
 
 /**
- * What a model is asked: the interaction's prompt, what was said, and how to answer. All system messages go
- * to the front as one, because many models and chat templates take no more, and nowhere else.
+ * What a model of `provider` is asked: the interaction's prompt, what was said, what it may call, and how to
+ * answer. All system messages go to the front as one, because many models and chat templates take no more, and
+ * nowhere else.
  */
 export function modelCall(
   interaction: Pick<Interaction, 'prompt' | 'sampling'>,
   history: Turn[],
+  options: ReplyOptions,
+  provider: string,
 ): LanguageModelV4CallOptions {
   const system = [interaction.prompt ?? '', ...history.filter(isSystem).map(({ content }) => textOf(content))]
     .filter((text) => text !== '')
     .join('\n\n')
-  const said = history.filter((turn) => !isSystem(turn)).map((turn) => toMessage(turn))
+  const said: LanguageModelV4Message[] = saidMessages(
+    history.filter((turn) => !isSystem(turn)),
+    provider,
+  )
   return {
     prompt: system === '' ? said : [{ role: 'system', content: system }, ...said],
     ...samplingOptions(interaction.sampling),
+    ...askedOptions(options),
   }
 }
 
 function isSystem({ role }: Turn): boolean {
   return role === 'System'
-}
-
-function toMessage({ role, content }: Turn): LanguageModelV4Message {
-  const text = { type: 'text' as const, text: textOf(content) }
-  return role === 'AI' ? { role: 'assistant', content: [text] } : { role: 'user', content: [text] }
 }
 
 function samplingOptions(sampling: Sampling): Omit<LanguageModelV4CallOptions, 'prompt'> {
@@ -40,5 +51,44 @@ function samplingOptions(sampling: Sampling): Omit<LanguageModelV4CallOptions, '
     presencePenalty: sampling.presence_penalty,
     frequencyPenalty: sampling.frequency_penalty,
   }
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  return withoutUndefined(options)
+}
+
+function askedOptions(options: ReplyOptions): Omit<LanguageModelV4CallOptions, 'prompt'> {
+  const { tools = [], toolChoice, parallelToolCalls, responseFormat, reasoning } = options
+  const hasTools = tools.length > 0
+  return withoutUndefined({
+    tools: hasTools ? tools.map((tool) => toTool(tool)) : undefined,
+    toolChoice: hasTools && toolChoice !== undefined ? toChoice(toolChoice) : undefined,
+    responseFormat: responseFormat && toFormat(responseFormat),
+    reasoning: reasoning?.effort,
+    providerOptions: vendorOptions({
+      parallelToolCalls: hasTools ? parallelToolCalls : undefined,
+      reasoningSummary: reasoning?.summary,
+      strictSchema: responseFormat?.type === 'json_schema' ? (responseFormat.strict ?? false) : undefined,
+    }),
+  })
+}
+
+function toTool({ name, description, parameters, strict }: FunctionTool): LanguageModelV4FunctionTool {
+  // Providers want a schema even of a function that takes nothing.
+  const inputSchema = parameters ?? { type: 'object', properties: {} }
+  return withoutUndefined({ type: 'function', name, description, inputSchema, strict })
+}
+
+function toChoice(choice: ToolChoice): NonNullable<LanguageModelV4CallOptions['toolChoice']> {
+  return typeof choice === 'string' ? { type: choice } : { type: 'tool', toolName: choice.name }
+}
+
+function toFormat(format: ResponseFormat): LanguageModelV4CallOptions['responseFormat'] {
+  if (format.type === 'text') return undefined
+  if (format.type === 'json_object') return { type: 'json' }
+  const { name, description, schema } = format
+  return withoutUndefined({ type: 'json', name, description, schema })
+}
+
+type Defined<T> = { [Key in keyof T]: Exclude<T[Key], undefined> }
+
+function withoutUndefined<T extends object>(options: T): Defined<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Defined<T>
 }

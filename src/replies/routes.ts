@@ -86,7 +86,7 @@ export function replyRoutes(
         const { id } = posted.reply
         const hasEnded = 'repeated' in once && (await replies.follow(ownerId, id, 0)) === 'ended'
         const events = (signal: AbortSignal) => replies.events(id, 0, signal, hasEnded)
-        return streams.send(reply, (signal) => begunWith(posted, events(signal)), { status: 201 })
+        return streams.send(reply, (signal) => begunWith(posted, events(signal)), 201)
       }
       const waited = waitMs > 0 ? await waitFor(posted, ownerId, waitMs, reply.raw) : posted
       const view = postedView(waited)

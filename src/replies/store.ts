@@ -1,7 +1,7 @@
 import type { ReplyErrorCode } from '../errors.ts'
 import type { MessageStatus, Usage } from '../messages/message.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
-import { optionsFromJson, type ReplyOptions } from './options.ts'
+import { optionsFromJson, optionsToJson, type ReplyOptions } from './options.ts'
 import { createOpenReplyStore, isOpen, type WaitingReply } from './open-store.ts'
 
 /** A reply that this process has claimed: the attempt it may write with, and what was tried before. */
@@ -187,8 +187,28 @@ export function createReplyStore(storage: Storage) {
     return numUpdatedRows > 0n
   }
 
+  const selectOptions = storage.prepare((db, given: { id: string }) =>
+    db.selectFrom('replies').select('options_json').where('id', '=', given.id),
+  )
+
+  /** What the reply was asked for; the caller has found it through its owner. */
+  async function optionsOf(id: string): Promise<ReplyOptions> {
+    const { rows } = await selectOptions(storage.db, { id })
+    return optionsFromJson(rows[0]?.options_json ?? null)
+  }
+
+  async function setOptions(tx: Transaction, id: string, options: ReplyOptions): Promise<void> {
+    await tx
+      .updateTable('replies')
+      .set({ options_json: optionsToJson(options) })
+      .where('id', '=', id)
+      .execute()
+  }
+
   return {
     insert: insertOne,
+    optionsOf,
+    setOptions,
     claim,
     settle,
     cancel,

@@ -156,7 +156,8 @@ export function chatRoutes(
           if (fold.isOver) return
         }
       },
-      { farewell },
+      200,
+      farewell,
     )
   }
 }

@@ -1,9 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { LanguageModelV4, LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  LanguageModelV4Prompt,
+  LanguageModelV4StreamPart,
+} from '@ai-sdk/provider'
 import { ProviderFailure } from '../failure.ts'
 import { generateFromStream } from '../generate.ts'
 import type { Provider } from '../provider.ts'
 import { answer } from './doctor.ts'
+import { callIn, callTool, resultIn } from './tools.ts'
 
 const introduction =
   "(I am ELIZA, Parley's built-in demo: a few rules from 1966's idea, no language model. " +
@@ -11,7 +17,8 @@ const introduction =
 
 /**
  * `builtin/eliza`: answers offline and without a key, the same to the same conversation, so that the first run
- * and every test work. `tokenMs` is the pause between two words.
+ * and every test work. Where tools are offered, `call <tool> {json}` makes it call one, and what that gives back it
+ * says. `tokenMs` is the pause between two words.
  */
 export function createBuiltin({ tokenMs }: { tokenMs: number }): Provider {
   return {
@@ -33,26 +40,38 @@ function createEliza(tokenMs: number): LanguageModelV4 {
     modelId: 'eliza',
     supportedUrls: {},
     doGenerate: (options) => generateFromStream(model, options),
-    doStream: async ({ prompt, maxOutputTokens = Number.POSITIVE_INFINITY, abortSignal }) => ({
-      stream: ReadableStream.from(speak(prompt, maxOutputTokens, tokenMs, abortSignal)),
-    }),
+    doStream: async (options) => ({ stream: ReadableStream.from(speak(options, tokenMs)) }),
   }
   return model
 }
 
 async function* speak(
-  prompt: LanguageModelV4Prompt,
-  maxWords: number,
+  options: LanguageModelV4CallOptions,
   tokenMs: number,
-  signal: AbortSignal | undefined,
 ): AsyncGenerator<LanguageModelV4StreamPart> {
-  const words = sayTo(prompt).match(/\S+\s*/g) ?? []
-  const spoken = words.slice(0, maxWords)
+  const { prompt, responseFormat, maxOutputTokens, abortSignal } = options
+  if (responseFormat?.type === 'json') {
+    throw new ProviderFailure('unsupported_by_model', 'builtin/eliza writes no JSON')
+  }
   yield { type: 'stream-start', warnings: [] }
+  const call = callIn(options)
+  if (call) {
+    yield* callTool(call)
+    yield {
+      type: 'finish',
+      finishReason: { unified: 'tool-calls', raw: undefined },
+      usage: usageOf(prompt, 1),
+    }
+    return
+  }
+  const words = sayTo(prompt).match(/\S+\s*/g) ?? []
+  const spoken = words.slice(0, maxOutputTokens)
   yield { type: 'text-start', id: 'text' }
   for (const [index, word] of spoken.entries()) {
-    if (index > 0 && tokenMs > 0) await pause(tokenMs, undefined, { ...(signal && { signal }) })
-    signal?.throwIfAborted()
+    if (index > 0 && tokenMs > 0) {
+      await pause(tokenMs, undefined, { ...(abortSignal && { signal: abortSignal }) })
+    }
+    abortSignal?.throwIfAborted()
     yield { type: 'text-delta', id: 'text', delta: word }
   }
   yield { type: 'text-end', id: 'text' }
@@ -64,9 +83,14 @@ async function* speak(
 }
 
 function sayTo(prompt: LanguageModelV4Prompt): string {
+  const result = resultIn(prompt)
+  if (result !== undefined) return `The tool says: ${result}`
   const turn = prompt.filter((message) => message.role === 'assistant').length
-  const said = textOf(prompt.findLast((message) => message.role === 'user'))
-  return `${turn === 0 ? introduction : ''}${answer(said, turn)}`
+  const asked = prompt.findLast((message) => message.role === 'user')
+  const blind = asked?.content.some(({ type }) => type === 'file')
+    ? '(I can see no pictures and no files.) '
+    : ''
+  return `${turn === 0 ? introduction : ''}${blind}${answer(textOf(asked), turn)}`
 }
 
 function textOf(message: LanguageModelV4Prompt[number] | undefined): string {

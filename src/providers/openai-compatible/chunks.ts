@@ -1,4 +1,6 @@
 import type { LanguageModelV4FinishReason, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import { newId } from '../../ids.ts'
+import { refusalMark } from '../call-options.ts'
 import { explainFailure, ProviderFailure } from '../failure.ts'
 import { type ChatUsage, chatUsage, finishReason } from './usage.ts'
 
@@ -15,6 +17,7 @@ export interface Chunk {
 
 interface Delta {
   content?: string | null
+  refusal?: string | null
   reasoning?: string | null
   reasoning_content?: string | null
   tool_calls?: ToolCallDelta[] | null
@@ -23,13 +26,15 @@ interface Delta {
 interface ToolCallDelta {
   index?: number
   id?: string | null
-  function?: { name?: string | null; arguments?: string | null } | null
+  function?: { name?: string | null; arguments?: string | object | null } | null
 }
 
 interface ToolCall {
   id: string
   name: string
   input: string
+  /** Whether its beginning was told: it waits for the name. */
+  isBegun: boolean
 }
 
 type Emit = (part: LanguageModelV4StreamPart) => void
@@ -41,7 +46,7 @@ type Emit = (part: LanguageModelV4StreamPart) => void
  */
 export function createChunkReader(emit: Emit) {
   const toolCalls = new Map<number, ToolCall>()
-  let open: 'text' | 'reasoning' | undefined
+  let open: 'text' | 'reasoning' | 'refusal' | undefined
   let finish: LanguageModelV4FinishReason | undefined
   let usage: ChatUsage | null | undefined
 
@@ -57,21 +62,23 @@ export function createChunkReader(emit: Emit) {
   function takeDelta(delta: Delta) {
     say('reasoning', delta.reasoning_content ?? delta.reasoning)
     say('text', delta.content)
+    say('refusal', delta.refusal)
     for (const [place, call] of (delta.tool_calls ?? []).entries()) takeToolCall(call, place)
   }
 
-  function say(kind: 'text' | 'reasoning', delta: string | null | undefined) {
+  function say(kind: 'text' | 'reasoning' | 'refusal', delta: string | null | undefined) {
     if (typeof delta !== 'string' || delta === '') return
     if (open !== kind) {
       close()
       open = kind
-      emit({ type: `${kind}-start`, id: kind })
+      emit({ type: `${partOf(kind)}-start`, id: kind })
     }
-    emit({ type: `${kind}-delta`, id: kind, delta })
+    if (kind === 'refusal') emit({ type: 'text-delta', id: kind, delta, providerMetadata: refusalMark })
+    else emit({ type: `${kind}-delta`, id: kind, delta })
   }
 
   function close() {
-    if (open) emit({ type: `${open}-end`, id: open })
+    if (open) emit({ type: `${partOf(open)}-end`, id: open })
     open = undefined
   }
 
@@ -80,14 +87,18 @@ export function createChunkReader(emit: Emit) {
     let call = toolCalls.get(index)
     if (!call) {
       close()
-      call = { id: delta.id || `call_${index}`, name: delta.function?.name ?? '', input: '' }
+      // Where the endpoint gives it no id, it gets one that no other call of the conversation has.
+      call = { id: delta.id || `call_${newId().replaceAll('-', '')}`, name: '', input: '', isBegun: false }
       toolCalls.set(index, call)
-      emit({ type: 'tool-input-start', id: call.id, toolName: call.name })
     }
-    const more = delta.function?.arguments
-    if (!more) return
+    call.name ||= delta.function?.name ?? ''
+    const more = argumentsIn(delta)
     call.input += more
-    emit({ type: 'tool-input-delta', id: call.id, delta: more })
+    if (call.name === '') return
+    const untold = call.isBegun ? more : call.input
+    if (!call.isBegun) emit({ type: 'tool-input-start', id: call.id, toolName: call.name })
+    call.isBegun = true
+    if (untold !== '') emit({ type: 'tool-input-delta', id: call.id, delta: untold })
   }
 
   function end({ sawDone }: { sawDone: boolean }) {
@@ -96,6 +107,7 @@ export function createChunkReader(emit: Emit) {
       throw new ProviderFailure('provider_interrupted', 'the stream ended without a finish reason or [DONE]')
     }
     for (const { id, name, input } of toolCalls.values()) {
+      if (name === '') throw new ProviderFailure('provider_malformed', 'a tool call without a name')
       emit({ type: 'tool-input-end', id })
       emit({ type: 'tool-call', toolCallId: id, toolName: name, input: input || '{}' })
     }
@@ -107,4 +119,15 @@ export function createChunkReader(emit: Emit) {
   }
 
   return { take, end }
+}
+
+/** Some endpoints send them as an object, in one piece. */
+function argumentsIn({ function: called }: ToolCallDelta): string {
+  const given = called?.arguments ?? ''
+  return typeof given === 'string' ? given : JSON.stringify(given)
+}
+
+/** The kind of part that it is in the port, which has none for a refusal. */
+function partOf(kind: 'text' | 'reasoning' | 'refusal'): 'text' | 'reasoning' {
+  return kind === 'refusal' ? 'text' : kind
 }

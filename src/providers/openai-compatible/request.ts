@@ -4,11 +4,13 @@ import type {
   LanguageModelV4Message,
   LanguageModelV4Prompt,
   LanguageModelV4ToolResultOutput,
+  LanguageModelV4ToolResultPart,
 } from '@ai-sdk/provider'
 
 /** The body of `POST /chat/completions` (platform.openai.com/docs/api-reference/chat/create). */
 export function chatCompletionBody(model: string, options: LanguageModelV4CallOptions) {
   const { tools, toolChoice, responseFormat, reasoning } = options
+  const { parallelToolCalls, strictJsonSchema } = options.providerOptions?.['openai'] ?? {}
   const functions = tools?.filter((tool) => tool.type === 'function')
   return withoutUndefined({
     model,
@@ -23,7 +25,7 @@ export function chatCompletionBody(model: string, options: LanguageModelV4CallOp
     presence_penalty: options.presencePenalty,
     frequency_penalty: options.frequencyPenalty,
     reasoning_effort: reasoning === 'provider-default' ? undefined : reasoning,
-    response_format: responseFormat && chatResponseFormat(responseFormat),
+    response_format: responseFormat && chatResponseFormat(responseFormat, strictJsonSchema),
     tools: functions?.map(({ name, description, inputSchema, strict }) => ({
       type: 'function',
       function: withoutUndefined({ name, description, parameters: inputSchema, strict }),
@@ -33,14 +35,18 @@ export function chatCompletionBody(model: string, options: LanguageModelV4CallOp
       (toolChoice.type === 'tool'
         ? { type: 'function', function: { name: toolChoice.toolName } }
         : toolChoice.type),
+    parallel_tool_calls: parallelToolCalls,
   })
 }
 
-function chatResponseFormat(format: NonNullable<LanguageModelV4CallOptions['responseFormat']>) {
+function chatResponseFormat(
+  format: NonNullable<LanguageModelV4CallOptions['responseFormat']>,
+  strict: unknown = true,
+) {
   if (format.type === 'text') return undefined
   if (!format.schema) return { type: 'json_object' }
   const { name = 'answer', description, schema } = format
-  return { type: 'json_schema', json_schema: withoutUndefined({ name, description, schema, strict: true }) }
+  return { type: 'json_schema', json_schema: withoutUndefined({ name, description, schema, strict }) }
 }
 
 /** The prompt as chat messages. What a compatible endpoint has no field for (reasoning) is left out. */
@@ -75,21 +81,36 @@ function chatMessage(message: LanguageModelV4Message): unknown[] {
         }),
       ]
     }
-    case 'tool':
-      return message.content
-        .filter((part) => part.type === 'tool-result')
-        .map((part) => ({ role: 'tool', tool_call_id: part.toolCallId, content: resultText(part.output) }))
+    case 'tool': {
+      const results = message.content.filter((part) => part.type === 'tool-result')
+      const said = results.map(({ toolCallId, output }) => ({
+        role: 'tool',
+        tool_call_id: toolCallId,
+        content: resultText(output),
+      }))
+      return [...said, ...results.flatMap((result) => resultFiles(result))]
+    }
   }
+}
+
+/** A tool says nothing but text here: what it brought beside that is shown by the user, behind all results. */
+function resultFiles({ toolCallId, output }: LanguageModelV4ToolResultPart): unknown[] {
+  const files = output.type === 'content' ? output.value.filter((part) => part.type === 'file') : []
+  if (files.length === 0) return []
+  const label = { type: 'text', text: `What the tool call ${toolCallId} brought:` }
+  return [{ role: 'user', content: [label, ...files.map((file) => userPart(file))] }]
 }
 
 function userPart(part: { type: 'text'; text: string } | LanguageModelV4FilePart) {
   if (part.type === 'text') return { type: 'text', text: part.text }
-  const { data, mediaType, filename } = part
+  const { data, mediaType, filename, providerOptions } = part
   if (data.type === 'text') return { type: 'text', text: data.text }
   if (data.type === 'reference') throw new TypeError('a file reference of another provider cannot be sent')
   const url = data.type === 'url' ? String(data.url) : dataUrl(mediaType, data.data)
-  if (mediaType === 'image' || mediaType.startsWith('image/'))
-    return { type: 'image_url', image_url: { url } }
+  if (mediaType === 'image' || mediaType.startsWith('image/')) {
+    const detail = providerOptions?.['openai']?.['imageDetail']
+    return { type: 'image_url', image_url: withoutUndefined({ url, detail }) }
+  }
   return { type: 'file', file: withoutUndefined({ filename, file_data: url }) }
 }
 
@@ -107,8 +128,9 @@ function resultText(output: LanguageModelV4ToolResultOutput): string {
       return output.reason ?? 'The tool call was refused.'
     case 'json':
     case 'error-json':
-    case 'content':
       return JSON.stringify(output.value)
+    case 'content':
+      return output.value.map((part) => (part.type === 'text' ? part.text : '')).join('')
   }
 }
 
