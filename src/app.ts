@@ -29,6 +29,7 @@ import { messagePage, messageView } from './messages/schemas.ts'
 import { openaiRoutes } from './openai/routes.ts'
 import { originalRoutes } from './original/routes.ts'
 import type { PageRequest } from './paging.ts'
+import { createEmbed } from './providers/embed.ts'
 import { createProviderHttp } from './providers/http.ts'
 import { createModels, type Models } from './providers/registry.ts'
 import { findProviders } from './providers/find.ts'
@@ -175,7 +176,8 @@ async function serveApi(
   interactionRoutes(server, { interactions, messages: included, idempotency })
   messageRoutes(server, { interactions, messages })
   replyRoutes(server, { replies, streams, idempotency })
-  await server.register(openaiRoutes, { interactions, messages, replies, models, streams, idempotency })
+  const embed = createEmbed({ models, maxRunning: config.maxRunningPerProvider })
+  await server.register(openaiRoutes, { ...rooms, embed })
   await server.register(originalRoutes, { interactions, messages, replies })
 }
 

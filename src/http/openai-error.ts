@@ -91,9 +91,18 @@ export function sendReplyError(
   reply: FastifyReply,
   error: { code: WireCode; message: string },
 ): FastifyReply {
+  return sendFailure(reply.header('x-should-retry', 'false'), error)
+}
+
+/** Answers with what a model failed at. */
+export function sendFailure(
+  reply: FastifyReply,
+  error: { code: WireCode; message: string },
+  retryAfterMs?: number,
+): FastifyReply {
+  if (retryAfterMs !== undefined) reply.header('retry-after', String(Math.ceil(retryAfterMs / 1_000)))
   return reply
     .status(openAiStatusOf(error.code))
-    .header('x-should-retry', 'false')
     .type('application/json; charset=utf-8')
     .serializer(JSON.stringify)
     .send(openAiErrorOf(error))

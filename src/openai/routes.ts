@@ -5,10 +5,12 @@ import type { Streams } from '../http/streams.ts'
 import type { Idempotency } from '../idempotency/idempotency.ts'
 import type { Interactions } from '../interactions/interactions.ts'
 import type { Messages } from '../messages/messages.ts'
+import type { Embed } from '../providers/embed.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Replies } from '../replies/replies.ts'
 import { chatRoutes } from './chat/routes.ts'
 import { storedChatRoutes } from './chat/stored/routes.ts'
+import { embeddingRoutes } from './embeddings/routes.ts'
 import { modelRoutes } from './models.ts'
 import { createResponses } from './responses/responses.ts'
 import { responseRoutes } from './responses/routes.ts'
@@ -19,6 +21,7 @@ export interface OpenAiParts {
   messages: Messages
   replies: Replies
   models: Models
+  embed: Embed
   streams: Streams
   idempotency: Idempotency
 }
@@ -27,6 +30,7 @@ export interface OpenAiParts {
 export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Promise<void> {
   app.setErrorHandler((error, request, reply) => sendOpenAiError(reply, toRefusal(error, request)))
   modelRoutes(app, parts)
+  embeddingRoutes(app, parts)
   chatRoutes(app, parts)
   storedChatRoutes(app, parts)
   responseRoutes(app, { ...parts, responses: createResponses(parts) })

@@ -1,4 +1,4 @@
-import OpenAI from 'openai'
+import { OpenAI } from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openAiClient } from '../support/openai.ts'
 import { startServer, type TestServer } from '../support/server.ts'

@@ -1,4 +1,4 @@
-import OpenAI, { type ClientOptions } from 'openai'
+import { type ClientOptions, OpenAI } from 'openai'
 import type { TestServer } from './server.ts'
 
 /** The official client, as an application would make it; it tries nothing twice unless told to. */
