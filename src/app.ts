@@ -29,6 +29,7 @@ import { messagePage, messageView } from './messages/schemas.ts'
 import { openaiRoutes } from './openai/routes.ts'
 import { originalRoutes } from './original/routes.ts'
 import type { PageRequest } from './paging.ts'
+import { createEmbed } from './providers/embed.ts'
 import { createProviderHttp } from './providers/http.ts'
 import { createModels, type Models } from './providers/registry.ts'
 import { findProviders } from './providers/find.ts'
@@ -167,7 +168,7 @@ async function serveApi(
   if (!config.apiKey && isLoopback(config.host)) requireKnownHost(server, config.allowedHosts)
   requirePrincipal(server, createApiKeyAuthentication(config.apiKey))
   await registerDocs(server, version)
-  const { interactions, messages, replies, streams, idempotency } = rooms
+  const { interactions, messages, replies, models, streams, idempotency } = rooms
   const included = {
     schema: messagePage,
     load: async (id: string) => pageView(await messages.list(id, firstPage), messageView),
@@ -175,7 +176,8 @@ async function serveApi(
   interactionRoutes(server, { interactions, messages: included, idempotency })
   messageRoutes(server, { interactions, messages })
   replyRoutes(server, { replies, streams, idempotency })
-  await server.register(openaiRoutes, { ...rooms, limits: config })
+  const embed = createEmbed({ models, maxRunning: config.maxRunningPerProvider })
+  await server.register(openaiRoutes, { ...rooms, embed, limits: config })
   await server.register(originalRoutes, { interactions, messages, replies })
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ErrorCode } from '../errors.ts'
+import { type ErrorCode, replyErrors, type ReplyErrorCode } from '../errors.ts'
 import { idParameter } from './parameters.ts'
 import { openAiErrorSchema, openAiStatusOf } from './openai-error.ts'
 import { problemSchema, statusOf } from './problem.ts'
@@ -24,7 +24,7 @@ export type Contents = (status: number) => Record<string, { schema: z.ZodType }>
 const problems: Contents = () => ({ 'application/problem+json': { schema: problemSchema } })
 
 /** The refusals of a route as its page in the reference shows them, by status. */
-function refusals(codes: ErrorCode[], contents: Contents, status = statusOf) {
+function refusals<Code extends string>(codes: Code[], contents: Contents, status: (code: Code) => number) {
   const byStatus = Map.groupBy(codes, status)
   return Object.fromEntries(
     [...byStatus].map(([answered, codesOfStatus]) => [
@@ -39,7 +39,7 @@ function refusals(codes: ErrorCode[], contents: Contents, status = statusOf) {
 
 /** The problems of a route that reads. */
 export function problemAnswers(...codes: ErrorCode[]) {
-  return refusals([...usual, ...codes], problems)
+  return refusals([...usual, ...codes], problems, statusOf)
 }
 
 /** The problems of a route that stores something. */
@@ -49,7 +49,7 @@ export function storingProblems(...codes: ErrorCode[]) {
 
 /** The problems of a route that is for everybody. */
 export function publicProblems(...codes: ErrorCode[]) {
-  return refusals([...always, ...codes], problems)
+  return refusals([...always, ...codes], problems, statusOf)
 }
 
 /** The refusals of a door with shapes of its own. */
@@ -60,10 +60,18 @@ export function refusalsIn(contents: Contents, status = statusOf) {
   }
 }
 
+const openAiErrors: Contents = () => ({ 'application/json': { schema: openAiErrorSchema } })
+
 /** Those of OpenAI's wire. */
-export const openAiRefusals = refusalsIn(
-  () => ({ 'application/json': { schema: openAiErrorSchema } }),
-  openAiStatusOf,
-)
+export const openAiRefusals = {
+  ...refusalsIn(openAiErrors, openAiStatusOf),
+  /** Of a route that waits for a model's answer, which may come to nothing. */
+  answering: (...codes: ErrorCode[]) =>
+    refusals(
+      [...usual, ...whenStoring, ...codes, ...(Object.keys(replyErrors) as ReplyErrorCode[])],
+      openAiErrors,
+      openAiStatusOf,
+    ),
+}
 
 export const uuidParams = z.object({ id: idParameter() })

@@ -13,10 +13,11 @@ const types = [
 ] as const
 type ErrorType = (typeof types)[number]
 
+/** What can be wrong on this wire: with a request, or with an answer, also one that its client ended or lost. */
+type WireCode = ErrorCode | ReplyErrorCode | 'cancelled' | 'restarted'
+
 /** What is not told as the native API tells it: another status, OpenAI's own code. */
-const told: Partial<
-  Record<ErrorCode | ReplyErrorCode, { status?: number; type?: ErrorType; code?: string | null }>
-> = {
+const told: Partial<Record<WireCode, { status?: number; type?: ErrorType; code?: string | null }>> = {
   invalid_request: { status: 400, code: 'invalid_value' },
   unauthorized: { type: 'authentication_error', code: 'invalid_api_key' },
   forbidden: { type: 'permission_error' },
@@ -35,6 +36,10 @@ const told: Partial<
   provider_empty: { status: 502 },
   provider_timeout: { status: 504 },
   reply_timeout: { status: 504 },
+  unsupported_by_model: { status: 400 },
+  invalid_output: { status: 502 },
+  cancelled: { status: 409 },
+  restarted: { status: 503 },
   reply_too_long: { status: 500 },
   max_output_tokens: { status: 500 },
   crashed: { status: 500 },
@@ -54,13 +59,13 @@ export const openAiErrorSchema = z
 export type OpenAiErrorBody = z.infer<typeof openAiErrorSchema>
 
 /** The status of an error on OpenAI's wire: of a refusal, or of a reply that came to nothing. */
-export function openAiStatusOf(code: ErrorCode | ReplyErrorCode): number {
+export function openAiStatusOf(code: WireCode): number {
   return told[code]?.status ?? statusOf(code as ErrorCode)
 }
 
 /** An error by its code, in OpenAI's shape. */
 export function openAiErrorOf(
-  error: { code: ErrorCode | ReplyErrorCode; message: string },
+  error: { code: WireCode; message: string },
   param: string | null = null,
 ): OpenAiErrorBody {
   const { code, message } = error
@@ -88,11 +93,20 @@ export function sendOpenAiError(reply: FastifyReply, error: ParleyError): Fastif
 /** Answers with why a reply came to nothing. It was tried as often as makes sense: no client shall try again. */
 export function sendReplyError(
   reply: FastifyReply,
-  error: { code: ReplyErrorCode; message: string },
+  error: { code: WireCode; message: string },
 ): FastifyReply {
+  return sendFailure(reply.header('x-should-retry', 'false'), error)
+}
+
+/** Answers with what a model failed at. */
+export function sendFailure(
+  reply: FastifyReply,
+  error: { code: WireCode; message: string },
+  retryAfterMs?: number,
+): FastifyReply {
+  if (retryAfterMs !== undefined) reply.header('retry-after', String(Math.ceil(retryAfterMs / 1_000)))
   return reply
     .status(openAiStatusOf(error.code))
-    .header('x-should-retry', 'false')
     .type('application/json; charset=utf-8')
     .serializer(JSON.stringify)
     .send(openAiErrorOf(error))

@@ -12,7 +12,10 @@ export function createExpiry(parts: { interactions: Pick<Interactions, 'removeEx
   let isStopped = false
 
   async function removeAll() {
-    while (!isStopped && (await interactions.removeExpired(batchSize)) === batchSize);
+    for (;;) {
+      const removed = await interactions.removeExpired(batchSize)
+      if (isStopped || removed < batchSize) return
+    }
   }
 
   function run() {

@@ -135,6 +135,19 @@ export function createInteractions(parts: {
     return store.settingsOf(id)
   }
 
+  /** Keeps one that is not kept for `keptMs` more; its new time. Null for one that is kept. */
+  function renew(ownerId: string, id: string, keptMs: number): Promise<number | null> {
+    return storage.write(async (tx) => {
+      const interaction = await store.find(tx, ownerId, id)
+      if (!interaction) throw notFound('Interaction')
+      if (interaction.expiresAt === null) return null
+      // Always another one: who remembers the old one sees that somebody came.
+      const expiresAt = Math.max(now() + keptMs, interaction.expiresAt + 1)
+      await store.update(tx, { ...interaction, expiresAt })
+      return expiresAt
+    })
+  }
+
   /** Removes some of those whose time is over, whoever they belong to; the number of them. */
   function removeExpired(limit: number): Promise<number> {
     return storage.write(async (tx) => {
@@ -147,7 +160,7 @@ export function createInteractions(parts: {
     })
   }
 
-  return { create, find, list, change, remove, removeExpired, takePositions, settingsOf }
+  return { create, find, list, change, renew, remove, removeExpired, takePositions, settingsOf }
 }
 
 /** Null takes a setting back to the model's own. */

@@ -35,6 +35,11 @@ export function createMessages(parts: {
     })
   }
 
+  /** The first message of an interaction that a model made, or makes. The caller has found the interaction. */
+  function firstMade(interactionId: string): Promise<Message | undefined> {
+    return store.firstMade(interactionId)
+  }
+
   /** Corrects what was said, in its place. A reply that is still being made can't be corrected. */
   async function change(
     ownerId: string,
@@ -72,7 +77,7 @@ export function createMessages(parts: {
     })
   }
 
-  return { find, list, change, remove }
+  return { find, list, firstMade, change, remove }
 }
 
 /** Refuses parts that are not for this role to say. */

@@ -81,6 +81,21 @@ export function createMessageStore(storage: Storage) {
     return rows[0] && fromRow(rows[0])
   }
 
+  const selectFirstMade = storage.prepare((db, given: { interactionId: string }) =>
+    db
+      .selectFrom('messages')
+      .innerJoin('replies', 'replies.id', 'messages.id')
+      .select(columns)
+      .where('messages.interaction_id', '=', given.interactionId)
+      .orderBy('messages.position')
+      .limit(1),
+  )
+
+  async function firstMade(interactionId: string): Promise<Message | undefined> {
+    const { rows } = await selectFirstMade(storage.db, { interactionId })
+    return rows[0] && fromRow(rows[0])
+  }
+
   /** The name of the cursor, where one of `request` is no message of the interaction. */
   async function list(
     interactionId: string,
@@ -160,7 +175,7 @@ export function createMessageStore(storage: Storage) {
     await tx.deleteFrom('messages').where('id', '=', id).execute()
   }
 
-  return { insert, find, list, update, writeContent, idAt, remove }
+  return { insert, find, firstMade, list, update, writeContent, idAt, remove }
 }
 
 export type MessageStore = ReturnType<typeof createMessageStore>

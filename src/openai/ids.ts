@@ -55,6 +55,16 @@ export function missing(kind: IdKind, id: string): ParleyError {
   return new ParleyError('not_found', `${kinds[kind]} with id '${id.slice(0, 100)}' not found.`)
 }
 
+/** What `finding` finds; where that is nothing, it is told by the id that was asked for. */
+export async function found<T>(kind: IdKind, id: string, finding: Promise<T>): Promise<T> {
+  try {
+    return await finding
+  } catch (error) {
+    if (error instanceof ParleyError && error.code === 'not_found') throw missing(kind, id)
+    throw error
+  }
+}
+
 function wrongKind(allowed: readonly IdKind[], place: Place): ParleyError {
   const prefixes = allowed.map((kind) => `'${kind}'`).join(' or ')
   const message = `expected an id that begins with ${prefixes}`

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { openAiRefusals } from '../http/answers.ts'
-import type { Models, OfferedModel } from '../providers/registry.ts'
+import { type Models, type OfferedModel, unknownModel } from '../providers/registry.ts'
 
 const modelSchema = z
   .object({
@@ -18,7 +18,10 @@ const modelSchema = z
   })
   .meta({ id: 'Model' })
 
-/** `GET /v1/models`, in OpenAI's shape with what we know beyond it. */
+const modelParams = z.object({ id: z.string().min(1).max(200) })
+const restParams = z.object({ '*': z.string().min(1).max(200) })
+
+/** `GET /v1/models[/{id}]`, in OpenAI's shape with what we know beyond it. */
 export function modelRoutes(app: FastifyInstance, { models }: { models: Models }) {
   const routes = app.withTypeProvider<ZodTypeProvider>()
   routes.get(
@@ -35,6 +38,31 @@ export function modelRoutes(app: FastifyInstance, { models }: { models: Models }
     },
     async () => ({ object: 'list' as const, data: (await models.list()).map(modelView) }),
   )
+
+  routes.get(
+    '/v1/models/:id',
+    {
+      schema: {
+        tags: ['Models'],
+        summary: 'Read what is known of a model',
+        description: 'Its name in one piece (`provider%2Fmodel`) or with its slashes.',
+        params: modelParams,
+        response: { 200: modelSchema, ...openAiRefusals.reading('unknown_model') },
+      },
+    },
+    ({ params }) => show(params.id),
+  )
+  // The same; names have slashes, and not every client encodes them.
+  routes.get('/v1/models/*', { schema: { hide: true, params: restParams } }, ({ params }) =>
+    show(params['*']),
+  )
+
+  async function show(name: string) {
+    const { name: fullName } = models.resolve(name)
+    const model = (await models.list()).find((offered) => offered.name === fullName)
+    if (!model) throw unknownModel(name)
+    return modelView(model)
+  }
 }
 
 function modelView(model: OfferedModel): z.infer<typeof modelSchema> {

@@ -6,8 +6,12 @@ import type { Streams } from '../http/streams.ts'
 import type { Idempotency } from '../idempotency/idempotency.ts'
 import type { Interactions } from '../interactions/interactions.ts'
 import type { Messages } from '../messages/messages.ts'
+import type { Embed } from '../providers/embed.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Replies } from '../replies/replies.ts'
+import { chatRoutes } from './chat/routes.ts'
+import { storedChatRoutes } from './chat/stored/routes.ts'
+import { embeddingRoutes } from './embeddings/routes.ts'
 import { modelRoutes } from './models.ts'
 import { createCompaction } from './responses/compaction/compaction.ts'
 import { compactionRoutes } from './responses/compaction/routes.ts'
@@ -21,6 +25,7 @@ export interface OpenAiParts {
   messages: Messages
   replies: Replies
   models: Models
+  embed: Embed
   streams: Streams
   idempotency: Idempotency
   limits: { bodyLimitBytes: number; corsOrigins: string[] }
@@ -31,6 +36,9 @@ export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Pr
   app.setErrorHandler((error, request, reply) => sendOpenAiError(reply, toRefusal(error, request)))
   await acceptWebSockets(app, parts.limits)
   modelRoutes(app, parts)
+  embeddingRoutes(app, parts)
+  chatRoutes(app, parts)
+  storedChatRoutes(app, parts)
   const responses = createResponses(parts)
   responseRoutes(app, { ...parts, responses })
   socketRoute(app, { ...parts, responses })

@@ -38,6 +38,13 @@ export interface Models {
   list(): Promise<OfferedModel[]>
 }
 
+/** Nobody serves it, or is known to offer it. */
+export function unknownModel(name: string): ParleyError {
+  return new ParleyError('unknown_model', `No provider offers the model "${name}"; see GET /v1/models.`, {
+    fields: [{ in: 'body', field: 'model', message: `no provider offers "${name}"` }],
+  })
+}
+
 /**
  * The models of `providers`, which stand in order of preference. `defaultModel` is a full name, or a bare one
  * that the first provider of the operator's is taken to serve. Throws a StartupError where nobody could.
@@ -79,9 +86,7 @@ export function createModels(options: { providers: Provider[]; defaultModel: str
   function resolve(name: string): ResolvedModel {
     const model = named(name) ?? offered(name) ?? servedBy(catchAll, name)
     if (model) return model
-    throw new ParleyError('unknown_model', `No provider offers the model "${name}"; see GET /v1/models.`, {
-      fields: [{ in: 'body', field: 'model', message: `no provider offers "${name}"` }],
-    })
+    throw unknownModel(name)
   }
 
   async function list() {

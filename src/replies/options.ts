@@ -21,6 +21,8 @@ export interface ReplyOptions {
   /** Whether one answer may call several tools. */
   parallelToolCalls?: boolean | undefined
   responseFormat?: ResponseFormat | undefined
+  /** `disabled`: a history that does not fit the model's window fails; else the oldest of it is left out. */
+  truncation?: 'auto' | 'disabled' | undefined
   reasoning?:
     | {
         effort?: ReasoningEffort | undefined
