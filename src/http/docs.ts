@@ -20,6 +20,7 @@ export async function registerDocs(app: FastifyInstance, version: string): Promi
       tags: [
         { name: 'Interactions', description: 'Conversations and their settings.' },
         { name: 'Messages', description: 'What was said, and the answers to it.' },
+        { name: 'Responses', description: "OpenAI's wire of today, over the same messages." },
         { name: 'Models', description: 'What can answer.' },
         { name: 'Original', description: 'The API of 2023, for the clients that exist.' },
         { name: 'Health', description: 'For load balancers and people.' },

@@ -39,6 +39,7 @@ describe('the reference', () => {
     expect(operations.map(nameOf).toSorted()).toEqual([
       'DELETE /v1/interactions/{id}',
       'DELETE /v1/messages/{id}',
+      'DELETE /v1/responses/{id}',
       'GET /healthz',
       'GET /interactions/',
       'GET /interactions/{id}/messages/',
@@ -49,6 +50,9 @@ describe('the reference', () => {
       'GET /v1/messages/{id}',
       'GET /v1/messages/{id}/events',
       'GET /v1/models',
+      'GET /v1/responses',
+      'GET /v1/responses/{id}',
+      'GET /v1/responses/{id}/input_items',
       'PATCH /v1/interactions/{id}',
       'PATCH /v1/messages/{id}',
       'POST /interactions/',
@@ -56,6 +60,10 @@ describe('the reference', () => {
       'POST /v1/interactions',
       'POST /v1/interactions/{id}/messages',
       'POST /v1/messages/{id}/cancel',
+      'POST /v1/responses',
+      'POST /v1/responses/compact',
+      'POST /v1/responses/input_tokens',
+      'POST /v1/responses/{id}/cancel',
     ])
   })
 

@@ -3,7 +3,7 @@ import type { EventType, ReplyEvent } from '../../src/events/event.ts'
 import type { Message } from '../../src/messages/message.ts'
 import { createFold, type ResponseEvent } from '../../src/openai/responses/fold.ts'
 import { outputItems } from '../../src/openai/items.ts'
-import { responseWith } from '../../src/openai/responses/response.ts'
+import { responseWith } from '../../src/openai/responses/view.ts'
 import { saidIn } from '../../src/replies/said.ts'
 
 type Step = [type: EventType, data: object]

@@ -14,7 +14,8 @@ import { itemsOf } from '../items.ts'
 import { toFrames } from './frames.ts'
 import { pageOfItems } from './item-page.ts'
 import { createBody } from './request.ts'
-import { responseOf, responseSchema } from './response.ts'
+import { responseSchema } from './response.ts'
+import { responseOf } from './view.ts'
 import type { Responses } from './responses.ts'
 import { deletedSchema, inputItemsQuery, itemList, responseParams, retrieveQuery } from './schemas.ts'
 import { eventsOf } from './stream.ts'
@@ -149,7 +150,7 @@ export function responseRoutes(
         summary: 'Cancel a response',
         description: 'Stops the model. What it said by then stays. Harmless where the response has ended.',
         params: responseParams,
-        response: { 200: responseSchema, ...openAiRefusals.reading('not_found') },
+        response: { 200: responseSchema, ...openAiRefusals.storing('not_found') },
       },
     },
     async ({ principal: { ownerId }, params }) => {
@@ -168,7 +169,7 @@ export function responseRoutes(
         description:
           'With what was said for it, but for what belongs to a conversation. One that is being made is stopped.',
         params: responseParams,
-        response: { 200: deletedSchema, ...openAiRefusals.reading('not_found') },
+        response: { 200: deletedSchema, ...openAiRefusals.storing('not_found') },
       },
     },
     async ({ principal: { ownerId }, params }) => {
