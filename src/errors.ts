@@ -20,6 +20,7 @@ export type ErrorCode =
   | 'events_expired'
   | 'body_too_large'
   | 'unsupported_media_type'
+  | 'upgrade_required'
   | 'unknown_model'
   | 'headers_too_large'
   | 'server_busy'

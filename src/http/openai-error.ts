@@ -73,17 +73,21 @@ export function openAiErrorOf(
   return { error: { message, type, param, code: told[code]?.code ?? code } }
 }
 
-/** Refuses a request in OpenAI's shape: `{"error": {message, type, param, code}}`. */
-export function sendOpenAiError(reply: FastifyReply, error: ParleyError): FastifyReply {
+/** A refusal in OpenAI's shape: `{"error": {message, type, param, code}}`. */
+export function openAiRefusalOf(error: ParleyError): OpenAiErrorBody {
   const [first] = error.fields
   const body = openAiErrorOf(error, first === undefined ? null : paramOf(first))
   if (error.code === 'invalid_request' && first) body.error.code = codeOf(first)
+  return body
+}
+
+export function sendOpenAiError(reply: FastifyReply, error: ParleyError): FastifyReply {
   return reply
     .status(openAiStatusOf(error.code))
     .headers(errorHeaders(error))
     .type('application/json; charset=utf-8')
     .serializer(JSON.stringify)
-    .send(body)
+    .send(openAiRefusalOf(error))
 }
 
 /** Answers with why a reply came to nothing. It was tried as often as makes sense: no client shall try again. */

@@ -22,6 +22,7 @@ const problems: Record<ErrorCode, { status: number; title: string }> = {
   previous_response_not_found: { status: 400, title: 'The response to follow is not there' },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key stands for another request' },
   unknown_model: { status: 422, title: 'Unknown model' },
+  upgrade_required: { status: 426, title: 'This is for WebSockets' },
   headers_too_large: { status: 431, title: 'The request headers are too large' },
   internal_error: { status: 500, title: 'Internal error' },
   server_busy: { status: 503, title: 'The server is busy' },

@@ -24,6 +24,8 @@ export interface Streams {
     status?: number,
     farewell?: string,
   ): Promise<FastifyReply>
+  /** Counts a connection among them until what it returns is called; `close` is called when they are closed. */
+  hold(close: () => void): () => void
   /** Closes every stream with a hint to reconnect, and opens no more. */
   close(): void
 }
@@ -33,6 +35,7 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
   const { heartbeatMs, maxStreams } = options
   const stalledMs = Math.min(maxStalledMs, 4 * heartbeatMs)
   const open = new Map<ServerResponse, { abort: AbortController; wroteSinceBeat: boolean }>()
+  const held = new Set<() => void>()
   let isClosed = false
 
   const heartbeat = setInterval(() => {
@@ -45,7 +48,7 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
 
   function mayOpen() {
     if (isClosed) throw new ParleyError('server_stopping', 'The server is stopping.', { retryAfterMs: 1_000 })
-    if (open.size < maxStreams) return
+    if (open.size + held.size < maxStreams) return
     throw new ParleyError('server_busy', 'Too many streams are open.', { retryAfterMs: 5_000 })
   }
 
@@ -90,8 +93,15 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
     return reply
   }
 
+  function hold(onClose: () => void) {
+    held.add(onClose)
+    if (isClosed) onClose()
+    return () => void held.delete(onClose)
+  }
+
   function close() {
     isClosed = true
+    for (const onClose of held) onClose()
     clearInterval(heartbeat)
     for (const { abort } of open.values()) abort.abort()
     // One that takes nothing would keep the server from ending.
@@ -100,7 +110,7 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
     }, stalledMs / 30).unref()
   }
 
-  return { mayOpen, send, close }
+  return { mayOpen, send, hold, close }
 }
 
 /**

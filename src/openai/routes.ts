@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { sendOpenAiError } from '../http/openai-error.ts'
 import { toRefusal } from '../http/server.ts'
+import { acceptWebSockets } from '../http/web-sockets.ts'
 import type { Streams } from '../http/streams.ts'
 import type { Idempotency } from '../idempotency/idempotency.ts'
 import type { Interactions } from '../interactions/interactions.ts'
@@ -12,8 +13,11 @@ import { chatRoutes } from './chat/routes.ts'
 import { storedChatRoutes } from './chat/stored/routes.ts'
 import { embeddingRoutes } from './embeddings/routes.ts'
 import { modelRoutes } from './models.ts'
+import { createCompaction } from './responses/compaction/compaction.ts'
+import { compactionRoutes } from './responses/compaction/routes.ts'
 import { createResponses } from './responses/responses.ts'
 import { responseRoutes } from './responses/routes.ts'
+import { socketRoute } from './responses/socket/routes.ts'
 
 /** What the routes of this door are given. */
 export interface OpenAiParts {
@@ -24,14 +28,19 @@ export interface OpenAiParts {
   embed: Embed
   streams: Streams
   idempotency: Idempotency
+  limits: { bodyLimitBytes: number; corsOrigins: string[] }
 }
 
 /** OpenAI's wire over the verbs of today. Whatever is refused here is refused in its shape. */
 export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Promise<void> {
   app.setErrorHandler((error, request, reply) => sendOpenAiError(reply, toRefusal(error, request)))
+  await acceptWebSockets(app, parts.limits)
   modelRoutes(app, parts)
   embeddingRoutes(app, parts)
   chatRoutes(app, parts)
   storedChatRoutes(app, parts)
-  responseRoutes(app, { ...parts, responses: createResponses(parts) })
+  const responses = createResponses(parts)
+  responseRoutes(app, { ...parts, responses })
+  socketRoute(app, { ...parts, responses })
+  compactionRoutes(app, { compaction: createCompaction({ ...parts, responses }) })
 }

@@ -146,7 +146,46 @@ export const createBody = z
   .superRefine(({ background, store, conversation, previous_response_id: previous }, { addIssue }) => {
     const wrong = (field: string, message: string) => addIssue({ code: 'custom', path: [field], message })
     if (background && store === false) wrong('background', 'needs what it makes to be stored')
-    if (conversation && previous) wrong('previous_response_id', 'cannot be given together with conversation')
+    if (conversation && previous) wrong('previous_response_id', twoOrigins)
+  })
+
+const twoOrigins = 'cannot be given together with conversation'
+const onlyHttp = 'on a WebSocket all is streamed, and nothing else'
+
+/** A message on a WebSocket. */
+export const createMessage = z
+  .strictObject({
+    ...createFields,
+    type: z.literal('response.create', { error: 'is not supported: only response.create is' }),
+    generate: z.literal(true, { error: 'is not supported' }).nullish(),
+    stream: z.literal(true, { error: `is not supported: ${onlyHttp}` }).nullish(),
+    background: z.literal(false, { error: `is not supported: ${onlyHttp}` }).nullish(),
+  })
+  .refine(({ conversation, previous_response_id: previous }) => !(conversation && previous), {
+    path: ['previous_response_id'],
+    error: twoOrigins,
   })
 
 export type CreateRequest = z.infer<typeof createBody>
+
+/** `POST /v1/responses/input_tokens` */
+export const countBody = z.strictObject({
+  ...promptFields,
+  input: responseInput.nullish(),
+  personality: notHere('models are asked as they are'),
+})
+
+export type CountRequest = z.infer<typeof countBody>
+
+/** `POST /v1/responses/compact` */
+export const compactBody = z.strictObject({
+  model: plainText({ min: 1, max: 256 }),
+  input: responseInput.nullish(),
+  instructions: promptFields.instructions,
+  previous_response_id: promptFields.previous_response_id,
+  prompt_cache_key: label,
+  prompt_cache_retention: createFields.prompt_cache_retention,
+  prompt_cache_options: createFields.prompt_cache_options,
+  service_tier: createFields.service_tier,
+  image: createFields.image,
+})

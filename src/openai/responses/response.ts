@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ReplyErrorCode } from '../../errors.ts'
-import { type Making, type Message, messageStatuses } from '../../messages/message.ts'
+import { type Making, type Message, messageStatuses, type Usage } from '../../messages/message.ts'
 import type { ReplyOptions } from '../../replies/options.ts'
 import { openAiId } from '../ids.ts'
 import { outputItem, type OutputItem } from '../item.ts'
@@ -139,7 +139,7 @@ export function responseWith(
     tool_choice: typeof toolChoice === 'string' ? toolChoice : { type: 'function', name: toolChoice.name },
     tools: tools.map(toolView),
     truncation: 'disabled',
-    usage: usageOf(making.usage),
+    usage: making.usage && usageOf(making.usage),
     user: null,
     metadata: {},
     ...told,
@@ -156,8 +156,7 @@ function formatOf(asked: ReplyOptions['responseFormat']): ResponseObject['text']
   return { type, name, description, schema, strict }
 }
 
-export function usageOf(usage: Making['usage']): ResponseUsage | null {
-  if (!usage) return null
+export function usageOf(usage: Usage): ResponseUsage {
   const input = usage.input_tokens ?? 0
   const output = usage.output_tokens ?? 0
   return {

@@ -12,7 +12,7 @@ import type { CreateRequest } from './request.ts'
 import { saidIn } from './said.ts'
 
 /** How long a response that is not to be stored waits for whoever asked for it. */
-const deliveredWithinMs = 3_600_000
+const deliveredWithinMs = 7_200_000
 const pageSize = 100
 
 export type Responses = ReturnType<typeof createResponses>
@@ -33,10 +33,18 @@ export function createResponses(parts: {
 }) {
   const { interactions, messages, replies } = parts
 
-  /** Stores what was said and the reply to it, and resolves with the id of that. */
-  async function create(ownerId: string, asked: CreateRequest, once: Once): Promise<string> {
+  /**
+   * Stores what was said and the reply to it, and resolves with the id of that. It may follow `unstored`, the id of a
+   * reply that is not stored, as well as any that is.
+   */
+  async function create(
+    ownerId: string,
+    asked: CreateRequest,
+    once: Once,
+    unstored?: string,
+  ): Promise<string> {
     replies.mayPost({ wantsReply: true })
-    const origin = await originOf(ownerId, asked)
+    const origin = await originOf(ownerId, asked, unstored)
     const said = await saidIn(asked.input, itemFinder(messages, ownerId))
     await checkCalls(messages, said, asked.input, origin)
     const told = { ...toldOf(asked), ...origin.told }
@@ -67,7 +75,12 @@ export function createResponses(parts: {
     return idOf(posted)
   }
 
-  async function originOf(ownerId: string, asked: CreateRequest): Promise<Origin> {
+  /** Where a request goes on. */
+  async function originOf(
+    ownerId: string,
+    asked: Pick<CreateRequest, 'conversation' | 'previous_response_id' | 'store'>,
+    unstored?: string,
+  ): Promise<Origin> {
     const { conversation, previous_response_id: previousId } = asked
     if (conversation) {
       const id = typeof conversation === 'string' ? conversation : conversation.id
@@ -77,7 +90,9 @@ export function createResponses(parts: {
       return { interactionId, previous: undefined, told }
     }
     if (!previousId) return { interactionId: undefined, previous: undefined, told: {} }
-    const { reply } = await findPrevious(ownerId, previousId)
+    const isUnstored = unstored !== undefined && previousId === openAiId('resp_', unstored)
+    if (isUnstored && asked.store !== false) throw behindUnstored()
+    const { reply } = await (isUnstored ? findMade(ownerId, unstored) : findPrevious(ownerId, previousId))
     const told = { previous_response_id: openAiId('resp_', reply.id) }
     return { interactionId: reply.interactionId, previous: reply, told }
   }
@@ -159,7 +174,14 @@ export function createResponses(parts: {
     if (store === false && !conversation) await forget(ownerId, found)
   }
 
-  return { create, find, findMade, inputOf, remove, delivered }
+  return { create, originOf, find, findMade, inputOf, remove, delivered }
+}
+
+function behindUnstored(): ParleyError {
+  const message = 'must be false behind a response that is not stored'
+  return new ParleyError('invalid_request', `store: ${message}`, {
+    fields: [{ in: 'body', field: 'store', message }],
+  })
 }
 
 function idOf({ reply }: Posted): string {

@@ -2,7 +2,7 @@ import { ParleyError } from '../../errors.ts'
 import type { Metadata, Role } from '../../interactions/interaction.ts'
 import type { ContentPart, FilePart, ImagePart, TextPart } from '../../messages/content.ts'
 import type { NewMessage } from '../../replies/post.ts'
-import { openSummary } from './compaction.ts'
+import { openSummary } from './compaction/summary.ts'
 import type { GivenPart, InputItem, InputMessage, ResponseInput } from './input.ts'
 
 /** The parts of the item of that id, as a model said them; rejects where there is none. */

@@ -1,4 +1,4 @@
-import { ParleyError } from '../../errors.ts'
+import { ParleyError } from '../../../errors.ts'
 
 /** A summary as a client carries it: nothing to read or to change, but no secret either. */
 export function sealSummary(summary: string): string {
