@@ -5,7 +5,7 @@ import { z } from 'zod'
 
 const maxSchemaChars = 100_000
 /** A schema can be made to take for ever, with a pattern for one; it may hold up nobody else. */
-const timeoutMs = 200
+const timeoutMs = 1_000
 
 /** A JSON schema that is only passed on. */
 export const jsonSchemaObject = z
