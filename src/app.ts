@@ -168,7 +168,7 @@ async function serveApi(
   if (!config.apiKey && isLoopback(config.host)) requireKnownHost(server, config.allowedHosts)
   requirePrincipal(server, createApiKeyAuthentication(config.apiKey))
   await registerDocs(server, version)
-  const { interactions, messages, replies, streams, idempotency } = rooms
+  const { interactions, messages, replies, models, streams, idempotency } = rooms
   const included = {
     schema: messagePage,
     load: async (id: string) => pageView(await messages.list(id, firstPage), messageView),
@@ -176,7 +176,7 @@ async function serveApi(
   interactionRoutes(server, { interactions, messages: included, idempotency })
   messageRoutes(server, { interactions, messages })
   replyRoutes(server, { replies, streams, idempotency })
-  const embed = createEmbed({ models: rooms.models, maxRunning: config.maxRunningPerProvider })
+  const embed = createEmbed({ models, maxRunning: config.maxRunningPerProvider })
   await server.register(openaiRoutes, { ...rooms, embed, limits: config })
   await server.register(originalRoutes, { interactions, messages, replies })
 }

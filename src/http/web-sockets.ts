@@ -32,4 +32,8 @@ export async function acceptWebSockets(
       fields: [{ in: 'header', field: 'origin', message: 'is not in CORS_ORIGINS' }],
     })
   })
+  // What was refused before it was known to be one holds its connection, which nobody else closes.
+  app.addHook('onResponse', async ({ ws, raw }) => {
+    if (!ws && mayUpgrade(raw)) raw.socket.destroy()
+  })
 }

@@ -5,7 +5,7 @@ import { z } from 'zod'
 
 const maxSchemaChars = 100_000
 /** A schema can be made to take for ever, with a pattern for one; it may hold up nobody else. */
-const timeoutMs = 1_000
+const timeoutMs = 500
 
 /** A JSON schema that is only passed on. */
 export const jsonSchemaObject = z
@@ -33,16 +33,37 @@ export function whyNot(schema: JsonSchema, value: unknown): string | undefined {
   return error && describe(error)
 }
 
+const options = { strict: false, validateFormats: false, logger: false } as const
+/** One for each schema: what it calls itself must not be known to the next. It knows no schema of schemas. */
+const ownOptions = { ...options, meta: false, validateSchema: false } as const
+/** Those that say whether a schema is one; theirs is compiled once, and they remember none that they check. */
+const draft7 = lazily(() => new Ajv(options))
+const draft2020 = lazily(() => new Ajv2020(options))
+
 function compile(schema: JsonSchema): { validate: ValidateFunction } | { wrong: string } {
-  // One for each: what a schema calls itself must not be known to the next.
-  const options = { strict: false, validateFormats: false, logger: false } as const
-  const ajv = isOf2020(schema) ? new Ajv2020(options) : new Ajv(options)
-  // What it makes of such a schema answers with a promise, which would pass for "yes".
+  // What is made of such a schema answers with a promise, which would pass for "yes".
   if ('$async' in schema) return { wrong: 'must not be $async' }
-  const compiled = inTime(() => ajv.compile(schema))
+  const is2020 = isOf2020(schema)
+  const checker = is2020 ? draft2020() : draft7()
+  const compiled = inTime(() => {
+    if (checker.validateSchema(schema) !== true)
+      throw new Error(checker.errorsText(undefined, { dataVar: '' }))
+    return (is2020 ? new Ajv2020(ownOptions) : new Ajv(ownOptions)).compile(schema)
+  })
   return 'wrong' in compiled
     ? { wrong: `is no usable JSON schema: ${compiled.wrong}` }
     : { validate: compiled.done }
+}
+
+/** Made and warmed when it is first needed: that takes longer than a schema may. */
+function lazily(make: () => Ajv): () => Ajv {
+  let made: Ajv | undefined
+  return () => {
+    if (made) return made
+    made = make()
+    void made.validateSchema({})
+    return made
+  }
 }
 
 /** Draft 7 unless it says otherwise; both have what providers take. */

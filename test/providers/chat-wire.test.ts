@@ -116,6 +116,21 @@ describe('the chunks of a chat completion', () => {
     expect(parts.at(-1)).toMatchObject({ finishReason: { unified: 'tool-calls' } })
   })
 
+  test('name a tool late, or send its arguments whole, and are told all the same', () => {
+    const parts = partsOf(
+      { tool_calls: [{ index: 0, id: 'a', function: { arguments: '{"x"' } }] },
+      { tool_calls: [{ index: 0, function: { name: 'add', arguments: ':1}' } }] },
+      { tool_calls: [{ index: 1, id: 'b', function: { name: 'now', arguments: { zone: 'CET' } } }] },
+      { finish: 'tool_calls' },
+    )
+    expect(parts.slice(0, 4)).toEqual([
+      { type: 'tool-input-start', id: 'a', toolName: 'add' },
+      { type: 'tool-input-delta', id: 'a', delta: '{"x":1}' },
+      { type: 'tool-input-start', id: 'b', toolName: 'now' },
+      { type: 'tool-input-delta', id: 'b', delta: '{"zone":"CET"}' },
+    ])
+  })
+
   test.each([
     ['stop', 'stop'],
     ['length', 'length'],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
-import { refuses, startUpstream, type Upstream } from '../support/upstream.ts'
+import { refuses, sends, startUpstream, type Upstream } from '../support/upstream.ts'
 import { speaks, vendorWires } from '../support/vendor-wires.ts'
 
 let upstream: Upstream
@@ -114,4 +114,103 @@ test('Bedrock takes an access key too, and signs with it', async () => {
     /^AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE\/\d+\/eu-central-1\/bedrock\//,
   )
   expect(headers['x-amz-security-token']).toBe('session')
+})
+
+describe('what a vendor wants back', () => {
+  const frames = (...events: Array<{ type: string }>) =>
+    events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
+  const block = (index: number, content_block: object, ...deltas: object[]) => [
+    { type: 'content_block_start', index, content_block },
+    ...deltas.map((delta) => ({ type: 'content_block_delta', index, delta })),
+    { type: 'content_block_stop', index },
+  ]
+
+  test('comes back to it with its thoughts and calls, is not shown, and goes to nobody else', async () => {
+    const message = {
+      type: 'message',
+      id: 'm',
+      model: 'm',
+      role: 'assistant',
+      content: [],
+      stop_reason: null,
+    }
+    const usage = { input_tokens: 11, output_tokens: 1 }
+    upstream.behaves(
+      'anthropic-thinks',
+      sends(
+        frames(
+          { type: 'message_start', message: { ...message, stop_sequence: null, usage } } as { type: string },
+          ...block(
+            0,
+            { type: 'thinking', thinking: '', signature: '' },
+            { type: 'thinking_delta', thinking: 'They want ' },
+            { type: 'thinking_delta', thinking: 'the weather.' },
+            { type: 'signature_delta', signature: 'c2lnbmVk' },
+          ),
+          ...block(1, { type: 'redacted_thinking', data: 'c2VjcmV0' }),
+          ...block(
+            2,
+            { type: 'tool_use', id: 'toolu_1', name: 'get_weather', input: {} },
+            { type: 'input_json_delta', partial_json: '{"city":' },
+            { type: 'input_json_delta', partial_json: '"Rome"}' },
+          ),
+          { type: 'message_delta', delta: { stop_reason: 'tool_use', stop_sequence: null }, usage } as {
+            type: string
+          },
+          { type: 'message_stop' },
+        ),
+      ),
+      speaks(vendorWires.find(({ name }) => name === 'anthropic') as (typeof vendorWires)[number], [
+        'Sunny.',
+      ]),
+    )
+    upstream.behaves('mistral-goes-on', refuses(400))
+    const tools = [{ name: 'get_weather' }]
+    const id = await server.begin({ model: 'anthropic/anthropic-thinks' })
+    const { reply } = await server.say(id, 'The weather in Rome?', { tools })
+    expect(reply).toMatchObject({ status: 'completed', finish_reason: 'tool-calls' })
+    expect(reply.content).toEqual([
+      { type: 'reasoning', text: 'They want the weather.' },
+      { type: 'tool_call', call_id: 'toolu_1', name: 'get_weather', arguments: '{"city":"Rome"}' },
+    ])
+    expect(JSON.stringify(reply)).not.toMatch(/c2lnbmVk|c2VjcmV0/)
+
+    const content = [{ type: 'tool_result', call_id: 'toolu_1', output: 'sun' }]
+    const answered = await server.say(id, content, { role: 'Tool', tools })
+    expect(answered.reply.text).toBe('Sunny.')
+    const { messages } = (await upstream.asked('anthropic-thinks', 2)).body
+    expect(messages).toMatchObject([
+      { role: 'user' },
+      {
+        role: 'assistant',
+        content: [
+          { type: 'thinking', thinking: 'They want the weather.', signature: 'c2lnbmVk' },
+          { type: 'redacted_thinking', data: 'c2VjcmV0' },
+          { type: 'tool_use', id: 'toolu_1', name: 'get_weather', input: { city: 'Rome' } },
+        ],
+      },
+      { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_1', content: 'sun' }] },
+    ])
+
+    await server.say(id, 'And now?', { model: 'mistral/mistral-goes-on' })
+    expect(JSON.stringify((await upstream.asked('mistral-goes-on')).body)).not.toMatch(/c2lnbmVk|They want/)
+  })
+
+  test.each([
+    ['openai', { parallel_tool_calls: false, store: false }],
+    ['anthropic', { tool_choice: { type: 'auto', disable_parallel_tool_use: true } }],
+    ['mistral', { parallel_tool_calls: false }],
+  ])('of %s for one call at a time is said in its own words', async (name, expected) => {
+    const wire = vendorWires.find((each) => each.name === name) as (typeof vendorWires)[number]
+    upstream.behaves(`${name}-single`, speaks(wire, ['Fine']))
+    const id = await server.begin({ model: `${name}/${name}-single` })
+    await server.say(id, 'Hello', { tools: [{ name: 'look' }], parallel_tool_calls: false })
+    expect((await upstream.asked(`${name}-single`)).body).toMatchObject(expected)
+  })
+
+  test('where it cannot take such a file is a clear end, and not tried again', async () => {
+    const id = await server.begin({ model: 'mistral/mistral-blind' })
+    const { reply } = await server.say(id, [{ type: 'file', url: 'data:video/mp4;base64,AAAA' }])
+    expect(reply).toMatchObject({ status: 'failed', attempt: 1, error: { code: 'unsupported_by_model' } })
+  })
 })

@@ -21,7 +21,15 @@ test('a reader that folds the events as docs/protocol.md says has the message in
     { delta: { reasoning_content: 'They ask ' } },
     { delta: { reasoning_content: 'about Rome.' } },
     { delta: { content: 'Rome ' } },
-    { delta: { content: 'is old.' }, finish_reason: 'stop' },
+    { delta: { content: 'is old.' } },
+    { delta: { refusal: 'More I will ' } },
+    { delta: { refusal: 'not say.' } },
+    { delta: { tool_calls: [{ index: 0, id: 'a', function: { name: 'look', arguments: '{"at"' } }] } },
+    { delta: { tool_calls: [{ index: 1, id: 'b', function: { name: 'hear', arguments: '' } }] } },
+    {
+      delta: { tool_calls: [{ index: 0, function: { arguments: ':"Rome"}' } }] },
+      finish_reason: 'tool_calls',
+    },
   ]
   upstream.behaves(
     'thinks',
@@ -35,7 +43,7 @@ test('a reader that folds the events as docs/protocol.md says has the message in
 
   expect(reply).toMatchObject({ status: 'completed', attempt: 2, text: 'Rome is old.' })
   expect(reply).toMatchObject(folded)
-  expect(folded['content']).toHaveLength(2)
+  expect(folded['content']).toHaveLength(5)
   await server.stop()
   await upstream.stop()
 })

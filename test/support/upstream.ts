@@ -133,6 +133,35 @@ export function says(
   }
 }
 
+/** A call of a tool, its arguments in the pieces that they come in. */
+export interface UpstreamCall {
+  id: string
+  name: string
+  pieces: string[]
+}
+
+/** Calls tools as OpenAI does: their beginnings, then a piece of each in turn. Without an `end` it stays open. */
+export function callsTools(
+  calls: UpstreamCall[],
+  { says: words = [], end = 'tool_calls' }: { says?: string[]; end?: string | null } = {},
+): Behaviour {
+  return (response) => {
+    begin(response)
+    for (const content of words) sendChunk(response, { content })
+    for (const [index, { id, name }] of calls.entries()) {
+      const call = { index, id, type: 'function', function: { name, arguments: '' } }
+      sendChunk(response, { tool_calls: [call] })
+    }
+    for (let piece = 0; calls.some(({ pieces }) => piece < pieces.length); piece += 1) {
+      for (const [index, { pieces }] of calls.entries()) {
+        const more = pieces[piece]
+        if (more) sendChunk(response, { tool_calls: [{ index, function: { arguments: more } }] })
+      }
+    }
+    if (end !== null) finish(response, end)
+  }
+}
+
 export function echoes(): Behaviour {
   return (response, { body }) => {
     const content = body.messages.at(-1)?.content

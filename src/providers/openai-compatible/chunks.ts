@@ -109,6 +109,8 @@ export function createChunkReader(emit: Emit) {
     for (const { id, name, input } of toolCalls.values()) {
       if (name === '') throw new ProviderFailure('provider_malformed', 'a tool call without a name')
       emit({ type: 'tool-input-end', id })
+      // The limit was reached in the middle of it.
+      if (finish?.unified === 'length' && !isJson(input || '{}')) continue
       emit({ type: 'tool-call', toolCallId: id, toolName: name, input: input || '{}' })
     }
     emit({
@@ -119,6 +121,15 @@ export function createChunkReader(emit: Emit) {
   }
 
   return { take, end }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Some endpoints send them as an object, in one piece. */
