@@ -1,6 +1,6 @@
-import { sql } from 'kysely'
+import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely'
 import { type Page, pageOf, type PageRequest, readingOrder } from '../paging.ts'
-import type { InteractionRow } from '../storage/schema.ts'
+import type { InteractionRow, Schema } from '../storage/schema.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import {
   type Interaction,
@@ -42,6 +42,8 @@ export interface InteractionFilter {
   model?: string | undefined
   /** Have each of these pairs. */
   metadata?: Metadata | undefined
+  /** Have this somewhere in their title, their metadata or what was said. */
+  text?: string | undefined
 }
 
 /** The SQL of interactions. */
@@ -79,7 +81,7 @@ export function createInteractionStore(storage: Storage) {
   }
 
   async function list(ownerId: string, request: PageRequest & InteractionFilter): Promise<Page<Interaction>> {
-    const { limit, order, after, before, hasMessages, origin, model, metadata = {} } = request
+    const { limit, order, after, before, hasMessages, origin, model, metadata = {}, text } = request
     let query = storage.db
       .selectFrom('interactions')
       .select(columns)
@@ -93,6 +95,7 @@ export function createInteractionStore(storage: Storage) {
     if (origin) query = query.where('origin', '=', origin)
     if (model !== undefined) query = query.where('model', '=', model)
     for (const [key, value] of Object.entries(metadata)) query = query.where(metadataOf(key), '=', value)
+    if (text !== undefined) query = query.where((eb) => holding(eb, text))
     if (hasMessages) {
       query = query.where(({ exists, selectFrom }) =>
         exists(
@@ -107,6 +110,29 @@ export function createInteractionStore(storage: Storage) {
     }
     const page = pageOf(await query.execute(), request)
     return { ...page, data: page.data.map((row) => fromRow(row)) }
+  }
+
+  /** In capitals or not; PostgreSQL knows those of every script, SQLite those of ASCII. */
+  function holding({ or, exists, selectFrom }: ExpressionBuilder<Schema, 'interactions'>, text: string) {
+    const like = (within: RawBuilder<string | null>) =>
+      sql<boolean>`lower(${within}) like ${patternOf(text)} escape '!'`
+    const isPostgres = storage.engine === 'postgres'
+    const values = isPostgres
+      ? sql`json_each_text(metadata_json::json) as pair`
+      : sql`json_each(metadata_json) as pair`
+    const parts = isPostgres
+      ? sql`json_array_elements(content_json::json) as part(value)`
+      : sql`json_each(content_json) as part`
+    return or([
+      like(sql`title`),
+      sql<boolean>`exists (select 1 from ${values} where ${like(sql`pair.value`)})`,
+      exists(
+        selectFrom('messages')
+          .select('messages.id')
+          .whereRef('interaction_id', '=', 'interactions.id')
+          .where(sql<boolean>`exists (select 1 from ${parts} where ${like(sql`part.value ->> 'text'`)})`),
+      ),
+    ])
   }
 
   function metadataOf(key: string) {
@@ -182,6 +208,11 @@ export function createInteractionStore(storage: Storage) {
   }
 
   return { insert, find, lock, lockExpired, list, update, remove, takePositions, settingsOf }
+}
+
+/** `text` anywhere, as it stands. */
+function patternOf(text: string): string {
+  return `%${text.toLowerCase().replaceAll(/[!%_]/g, '!$&')}%`
 }
 
 function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position'> {

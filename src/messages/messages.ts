@@ -41,10 +41,23 @@ export function createMessages(parts: {
   }
 
   /** Corrects what was said, in its place. A reply that is still being made can't be corrected. */
-  async function change(
+  function change(
     ownerId: string,
     id: string,
     changes: { content?: InputContent | undefined; metadata?: Metadata | undefined },
+  ): Promise<Message> {
+    return correct(ownerId, id, ({ role, content, metadata }) => {
+      const changed = changes.content === undefined ? content : partsOf(changes.content)
+      if (changes.content !== undefined) mustFit(role, changed)
+      return { content: changed, metadata: changes.metadata ?? metadata }
+    })
+  }
+
+  /** The same; `corrected` says what it is to be, seeing it as it is now. Of any part: it was said already. */
+  async function correct(
+    ownerId: string,
+    id: string,
+    corrected: (message: Message) => Partial<Pick<Message, 'content' | 'metadata'>>,
   ): Promise<Message> {
     return storage.write(async (tx) => {
       const message = await store.find(tx, ownerId, id)
@@ -55,15 +68,8 @@ export function createMessages(parts: {
           'This reply is still being made; change it when it has ended.',
         )
       }
-      const content = changes.content === undefined ? message.content : partsOf(changes.content)
-      if (changes.content !== undefined) mustFit(message.role, content)
-      const changed = {
-        ...message,
-        content,
-        metadata: changes.metadata ?? message.metadata,
-        updatedAt: now(),
-      }
-      await store.update(tx, changed, estimateTokens(content))
+      const changed = { ...message, ...corrected(message), updatedAt: now() }
+      await store.update(tx, changed, estimateTokens(changed.content))
       return changed
     })
   }
@@ -77,7 +83,7 @@ export function createMessages(parts: {
     })
   }
 
-  return { find, list, firstMade, change, remove }
+  return { find, list, firstMade, change, correct, remove }
 }
 
 /** Refuses parts that are not for this role to say. */

@@ -19,7 +19,7 @@ const modelSchema = z
   .meta({ id: 'Model' })
 
 const modelParams = z.object({ id: z.string().min(1).max(200) })
-const restParams = z.object({ '*': z.string().min(1).max(200) })
+const namePieces = z.record(z.string(), z.string().min(1).max(200))
 
 /** `GET /v1/models[/{id}]`, in OpenAI's shape with what we know beyond it. */
 export function modelRoutes(app: FastifyInstance, { models }: { models: Models }) {
@@ -53,9 +53,11 @@ export function modelRoutes(app: FastifyInstance, { models }: { models: Models }
     ({ params }) => show(params.id),
   )
   // The same; names have slashes, and not every client encodes them.
-  routes.get('/v1/models/*', { schema: { hide: true, params: restParams } }, ({ params }) =>
-    show(params['*']),
-  )
+  for (const path of ['/v1/models/:first/:second', '/v1/models/:first/:second/:third']) {
+    routes.get(path, { schema: { hide: true, params: namePieces } }, ({ params }) =>
+      show(Object.values(params).join('/')),
+    )
+  }
 
   async function show(name: string) {
     const { name: fullName } = models.resolve(name)

@@ -11,6 +11,8 @@ import type { Models } from '../providers/registry.ts'
 import type { Replies } from '../replies/replies.ts'
 import { chatRoutes } from './chat/routes.ts'
 import { storedChatRoutes } from './chat/stored/routes.ts'
+import { conversationItemRoutes } from './conversations/items/routes.ts'
+import { conversationRoutes } from './conversations/routes.ts'
 import { embeddingRoutes } from './embeddings/routes.ts'
 import { modelRoutes } from './models.ts'
 import { createCompaction } from './responses/compaction/compaction.ts'
@@ -39,6 +41,8 @@ export async function openaiRoutes(app: FastifyInstance, parts: OpenAiParts): Pr
   embeddingRoutes(app, parts)
   chatRoutes(app, parts)
   storedChatRoutes(app, parts)
+  conversationRoutes(app, parts)
+  conversationItemRoutes(app, parts)
   const responses = createResponses(parts)
   responseRoutes(app, { ...parts, responses })
   socketRoute(app, { ...parts, responses })

@@ -45,7 +45,7 @@ const fileInput = z
 
 const unknownPart = { error: 'is not supported: known are input_text, input_image and input_file' }
 const inputPart = z.discriminatedUnion('type', [textInput, imageInput, fileInput], unknownPart)
-const inputParts = z.array(inputPart).min(1).max(maxParts)
+export const inputParts = z.array(inputPart).min(1).max(maxParts)
 
 const userMessage = z.strictObject({
   ...common,

@@ -9,19 +9,23 @@ import type { GivenPart, InputItem, InputMessage, ResponseInput } from './input.
 export type FindItem = (id: string, field: string) => Promise<ContentPart[]>
 
 /** The messages that an input stands for. What a model said or did in one breath is one message. */
-export async function saidIn(input: ResponseInput, findItem: FindItem): Promise<NewMessage[]> {
+export async function saidIn(
+  input: ResponseInput,
+  findItem: FindItem,
+  field = 'input',
+): Promise<NewMessage[]> {
   if (typeof input === 'string') return [{ role: 'Human', content: input }]
   const said = gathering()
-  for (const [index, item] of input.entries()) await add(item, `input.${index}`)
+  for (const [index, item] of input.entries()) await add(item, `${field}.${index}`)
   if (said.messages.length === 0) {
     const message = 'says nothing'
-    throw new ParleyError('invalid_request', `input: ${message}`, {
-      fields: [{ in: 'body', field: 'input', message }],
+    throw new ParleyError('invalid_request', `${field}: ${message}`, {
+      fields: [{ in: 'body', field, message }],
     })
   }
   return said.messages
 
-  async function add(item: InputItem, field: string): Promise<void> {
+  async function add(item: InputItem, place: string): Promise<void> {
     switch (item.type) {
       case 'function_call': {
         const { call_id, name, arguments: args } = item
@@ -43,10 +47,10 @@ export async function saidIn(input: ResponseInput, findItem: FindItem): Promise<
         break
       }
       case 'compaction':
-        said.add('System', [{ type: 'text', text: openSummary(item.encrypted_content, field) }])
+        said.add('System', [{ type: 'text', text: openSummary(item.encrypted_content, place) }])
         break
       case 'item_reference':
-        said.add('AI', await findItem(item.id, `${field}.id`))
+        said.add('AI', await findItem(item.id, `${place}.id`))
         break
       default:
         addMessage(item)
@@ -79,7 +83,8 @@ function saidPart(part: AssistantPart): { type: 'text' | 'refusal'; text: string
   return part.type === 'refusal' ? { type: 'refusal', text: part.refusal } : { type: 'text', text: part.text }
 }
 
-function partOf(part: GivenPart): TextPart | ImagePart | FilePart {
+/** A part as it was given. */
+export function partOf(part: GivenPart): TextPart | ImagePart | FilePart {
   switch (part.type) {
     case 'input_text':
       return { type: 'text', text: part.text }

@@ -8,6 +8,7 @@ import type { Message } from '../../../messages/message.ts'
 import type { Messages } from '../../../messages/messages.ts'
 import { found, missing, openAiId, uuidOf } from '../../ids.ts'
 import { listView } from '../../list.ts'
+import { metadataIn } from '../../schemas.ts'
 import { storedCompletionOf } from '../completion.ts'
 import { storedMessageOf } from './messages.ts'
 import {
@@ -15,7 +16,6 @@ import {
   completionPage,
   completionParams,
   completionsQuery,
-  metadataIn,
   storedCompletion,
   storedMessagePage,
   storedMessagesQuery,
