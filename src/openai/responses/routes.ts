@@ -3,6 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { ParleyError } from '../../errors.ts'
 import { openAiRefusals } from '../../http/answers.ts'
+import { sendReplyError } from '../../http/openai-error.ts'
 import type { Streams } from '../../http/streams.ts'
 import { invalid } from '../../http/validation.ts'
 import type { Idempotency } from '../../idempotency/idempotency.ts'
@@ -76,7 +77,10 @@ export function responseRoutes(
       const found = await responses.findMade(ownerId, id)
       if (body.stream) return stream(ownerId, found, -1, reply)
       if (body.background) return viewOf(found)
-      return viewOf(await waitFor(ownerId, found, reply))
+      const ended = await waitFor(ownerId, found, reply)
+      const { error } = ended.reply.making
+      // What was asked for could not be done at all: OpenAI says so in this way.
+      return error?.code === 'context_length_exceeded' ? sendReplyError(reply, error) : viewOf(ended)
     },
   )
 

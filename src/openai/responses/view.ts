@@ -58,7 +58,7 @@ export function responseWith(
     text: { format: formatOf(options.responseFormat), verbosity },
     tool_choice: typeof toolChoice === 'string' ? toolChoice : { type: 'function', name: toolChoice.name },
     tools: tools.map(toolView),
-    truncation: 'disabled',
+    truncation: options.truncation ?? 'auto',
     usage: making.usage && usageOf(making.usage),
     user: null,
     metadata: {},
