@@ -8,6 +8,7 @@ import * as m0004 from './migrations/0004-policies.ts'
 import * as m0005 from './migrations/0005-branches.ts'
 import * as m0007 from './migrations/0007-failover.ts'
 import * as m0008 from './migrations/0008-changes.ts'
+import * as m0009 from './migrations/0009-origins.ts'
 import type { Schema } from './schema.ts'
 
 interface Step extends Migration {
@@ -27,6 +28,7 @@ const steps: Record<string, Step> = {
   '0005-branches': m0005,
   '0007-failover': m0007,
   '0008-changes': m0008,
+  '0009-origins': m0009,
 }
 
 /** Has the name of each migration that was applied: a database without it is not ours. */

@@ -1,6 +1,7 @@
 import type { ProviderHttp } from '../http.ts'
 import { fetchModels } from '../model-list.ts'
 import type { Provider, ProviderSource } from '../provider.ts'
+import { createEmbeddingModel } from './embedding-model.ts'
 import { createChatModel } from './model.ts'
 
 export interface OpenAICompatibleOptions {
@@ -24,6 +25,7 @@ export function createOpenAICompatible(options: OpenAICompatibleOptions): Provid
   const { name, source, baseUrl, apiKey, http, models, contextWindowTokens, firstTokenTimeoutMs } = options
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {}
   const chat = new URL(`${baseUrl}/chat/completions`)
+  const embeddings = new URL(`${baseUrl}/embeddings`)
   const addressOf = options.addressOf ?? ((id) => ({ url: chat, modelId: id }))
 
   return {
@@ -33,6 +35,8 @@ export function createOpenAICompatible(options: OpenAICompatibleOptions): Provid
     ...(firstTokenTimeoutMs !== undefined && { firstTokenTimeoutMs }),
     ...(contextWindowTokens !== undefined && { contextWindowTokens }),
     model: async (id) => createChatModel({ provider: name, headers, http, ...addressOf(id) }),
+    embeddingModel: async (modelId) =>
+      createEmbeddingModel({ provider: name, modelId, url: embeddings, headers, http }),
     async listModels(signal) {
       const window = contextWindowTokens === undefined ? {} : { contextWindowTokens }
       if (models) return models.map((id) => ({ id, ...window }))
