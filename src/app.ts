@@ -21,6 +21,7 @@ import { createStreams, type Streams } from './http/streams.ts'
 import { createApiKeyAuthentication } from './identity/api-key.ts'
 import { createIdempotency, type Idempotency } from './idempotency/idempotency.ts'
 import type { Interaction } from './interactions/interaction.ts'
+import { createExpiry } from './interactions/expire.ts'
 import { createInteractions, type Interactions } from './interactions/interactions.ts'
 import { interactionRoutes } from './interactions/routes.ts'
 import type { Job } from './jobs/jobs.ts'
@@ -30,9 +31,10 @@ import { createHistoryLoader } from './messages/load-history.ts'
 import { createMessages, type Messages } from './messages/messages.ts'
 import { messageRoutes } from './messages/routes.ts'
 import { messagePage, messageView } from './messages/schemas.ts'
-import { modelRoutes } from './openai/models.ts'
+import { openaiRoutes } from './openai/routes.ts'
 import { originalRoutes } from './original/routes.ts'
 import type { PageRequest } from './paging.ts'
+import { createEmbed } from './providers/embed.ts'
 import { createHealth, type ProviderHealth } from './providers/health.ts'
 import { createProviderHttp } from './providers/http.ts'
 import { createModels, type Models } from './providers/registry.ts'
@@ -117,6 +119,7 @@ export async function startApp(
   const idempotency = createIdempotency({ storage, now, keptHours: config.idempotencyHours, log })
   const keptDays = config.eventRetentionDays
   const pruner = createPruner({ storage, store: eventStore, changes, now, keptDays, log })
+  const expiry = createExpiry({ interactions, log })
   const streams = createStreams(config)
 
   const server = await createServer(config, log)
@@ -139,6 +142,7 @@ export async function startApp(
   async function stop() {
     isReady = false
     pruner.stop()
+    expiry.stop()
     idempotency.stop()
     streams.close()
     hangUp()
@@ -159,6 +163,7 @@ export async function startApp(
     // Only now: a process that cannot listen must not take up replies that it leaves again.
     await engine.start(replies)
     await pruner.start()
+    expiry.start()
     idempotency.start()
     if (config.role !== 'api') await replies.start()
   } catch (error) {
@@ -197,7 +202,7 @@ async function serveApi(
   if (!config.apiKey && isLoopback(config.host)) requireKnownHost(server, config.allowedHosts)
   requirePrincipal(server, createApiKeyAuthentication(config.apiKey))
   await registerDocs(server, version)
-  const { interactions, messages, replies, feed, models, health, streams, idempotency } = rooms
+  const { interactions, messages, replies, feed, models, streams, idempotency } = rooms
   const included = {
     schema: messagePage,
     load: async (interaction: Interaction) =>
@@ -209,7 +214,8 @@ async function serveApi(
   replyRoutes(server, { replies, streams, idempotency })
   deadLetterRoutes(server, { replies, idempotency })
   feedRoutes(server, { feed, streams })
-  modelRoutes(server, { models, health })
+  const embed = createEmbed({ models, maxRunning: config.maxRunningPerProvider })
+  await server.register(openaiRoutes, { ...rooms, embed, limits: config })
   await server.register(originalRoutes, { interactions, messages, replies })
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import type { ErrorCode } from '../errors.ts'
+import { type ErrorCode, replyErrors, type ReplyErrorCode } from '../errors.ts'
 import { idParameter } from './parameters.ts'
+import { openAiErrorSchema, openAiStatusOf } from './openai-error.ts'
 import { problemSchema, statusOf } from './problem.ts'
 
 /** What any request can be refused for, also one for everybody. */
@@ -23,14 +24,14 @@ export type Contents = (status: number) => Record<string, { schema: z.ZodType }>
 const problems: Contents = () => ({ 'application/problem+json': { schema: problemSchema } })
 
 /** The refusals of a route as its page in the reference shows them, by status. */
-function refusals(codes: ErrorCode[], contents: Contents) {
-  const byStatus = Map.groupBy(codes, statusOf)
+function refusals<Code extends string>(codes: Code[], contents: Contents, status: (code: Code) => number) {
+  const byStatus = Map.groupBy(codes, status)
   return Object.fromEntries(
-    [...byStatus].map(([status, codesOfStatus]) => [
-      status,
+    [...byStatus].map(([answered, codesOfStatus]) => [
+      answered,
       {
         description: [...new Set(codesOfStatus)].map((code) => `\`${code}\``).join(', '),
-        content: contents(status),
+        content: contents(answered),
       },
     ]),
   )
@@ -38,7 +39,7 @@ function refusals(codes: ErrorCode[], contents: Contents) {
 
 /** The problems of a route that reads. */
 export function problemAnswers(...codes: ErrorCode[]) {
-  return refusals([...usual, ...codes], problems)
+  return refusals([...usual, ...codes], problems, statusOf)
 }
 
 /** The problems of a route that stores something. */
@@ -48,15 +49,29 @@ export function storingProblems(...codes: ErrorCode[]) {
 
 /** The problems of a route that is for everybody. */
 export function publicProblems(...codes: ErrorCode[]) {
-  return refusals([...always, ...codes], problems)
+  return refusals([...always, ...codes], problems, statusOf)
 }
 
 /** The refusals of a door with shapes of its own. */
-export function refusalsIn(contents: Contents) {
+export function refusalsIn(contents: Contents, status = statusOf) {
   return {
-    reading: (...codes: ErrorCode[]) => refusals([...usual, ...codes], contents),
-    storing: (...codes: ErrorCode[]) => refusals([...usual, ...whenStoring, ...codes], contents),
+    reading: (...codes: ErrorCode[]) => refusals([...usual, ...codes], contents, status),
+    storing: (...codes: ErrorCode[]) => refusals([...usual, ...whenStoring, ...codes], contents, status),
   }
+}
+
+const openAiErrors: Contents = () => ({ 'application/json': { schema: openAiErrorSchema } })
+
+/** Those of OpenAI's wire. */
+export const openAiRefusals = {
+  ...refusalsIn(openAiErrors, openAiStatusOf),
+  /** Of a route that waits for a model's answer, which may come to nothing. */
+  answering: (...codes: ErrorCode[]) =>
+    refusals(
+      [...usual, ...whenStoring, ...codes, ...(Object.keys(replyErrors) as ReplyErrorCode[])],
+      openAiErrors,
+      openAiStatusOf,
+    ),
 }
 
 export const uuidParams = z.object({ id: idParameter() })

@@ -24,12 +24,22 @@ export function readJsonBodies(app: FastifyInstance): void {
     if (body.length === 0) return done(null, undefined)
     const text = decode(decoder, body as Buffer)
     if (text === undefined) return done(new ParleyError(...malformed('The body is not UTF-8.')))
-    if (isTooDeep(text)) {
-      return done(new ParleyError(...malformed(`The body is nested more than ${maxDepth} levels deep.`)))
+    try {
+      return done(null, jsonIn(text))
+    } catch (error) {
+      return done(error as Error)
     }
-    const json = parse(text)
-    return json === undefined ? done(new NotJson(text)) : done(null, json)
   })
+}
+
+/** The JSON in `text`; throws a ParleyError where it is none that is taken. */
+export function jsonIn(text: string): unknown {
+  if (isTooDeep(text)) {
+    throw new ParleyError(...malformed(`The body is nested more than ${maxDepth} levels deep.`))
+  }
+  const json = parse(text)
+  if (json === undefined) throw new NotJson(text)
+  return json
 }
 
 function malformed(message: string): [code: 'malformed_body', message: string, { fields: FieldError[] }] {

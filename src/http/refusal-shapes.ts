@@ -1,10 +1,14 @@
 import type { FastifyReply } from 'fastify'
 import type { ParleyError } from '../errors.ts'
 import { sendDetail } from './detail.ts'
+import { sendOpenAiError } from './openai-error.ts'
 import { sendProblem } from './problem.ts'
 
-/** Sends what no route sends: under `/v1` as a problem, elsewhere in the shape of the original API. */
+const openAiPath = /^\/v1\/(responses|conversations|chat|embeddings|models)(\/|$)/
+
+/** Sends what no route sends, in the shape of the door that its path belongs to. */
 export function sendInShapeOf(path: string, reply: FastifyReply, error: ParleyError): FastifyReply {
+  if (openAiPath.test(path)) return sendOpenAiError(reply, error)
   return /^\/v1(\/|$)/.test(path) ? sendProblem(reply, error) : sendDetail(reply, error)
 }
 

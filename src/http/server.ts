@@ -19,6 +19,7 @@ import { securityHeaders } from './security-headers.ts'
 import { answerUnknownPaths } from './unknown-paths.ts'
 import { createUnreadableRefusal } from './unreadable.ts'
 import { validatorCompiler } from './validation.ts'
+import { mayUpgrade } from './web-sockets.ts'
 
 const maxHeaderBytes = 16 * 1024
 const maxParamChars = 200
@@ -44,7 +45,7 @@ export async function createServer(
     requestTimeout: 60_000,
     // Longer than the usual load balancer keeps its own, so that it never meets a closed one.
     keepAliveTimeout: 75_000,
-    http: { maxHeaderSize: maxHeaderBytes, headersTimeout: 20_000 },
+    http: { maxHeaderSize: maxHeaderBytes, headersTimeout: 20_000, shouldUpgradeCallback: mayUpgrade },
     routerOptions: { maxParamLength: maxParamChars },
     forceCloseConnections: 'idle',
     // What the router refuses has met no hook.

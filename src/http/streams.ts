@@ -16,13 +16,16 @@ export interface Streams {
   /**
    * Answers with an event stream (HTML Living Standard, section 9.2) of `chunks`, each of them whole frames, and
    * ends when they do. Asks for the next chunk only when the reader has taken the last one. Refuses nobody: what
-   * was stored for this answer could not be told otherwise.
+   * was stored for this answer could not be told otherwise. `farewell` stands last in one that is closed.
    */
   send(
     reply: FastifyReply,
     open: (signal: AbortSignal) => AsyncIterable<string>,
     status?: number,
+    farewell?: string,
   ): Promise<FastifyReply>
+  /** Counts a connection among them until what it returns is called; `close` is called when they are closed. */
+  hold(close: () => void): () => void
   /** Closes every stream with a hint to reconnect, and opens no more. */
   close(): void
 }
@@ -32,6 +35,7 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
   const { heartbeatMs, maxStreams } = options
   const stalledMs = Math.min(maxStalledMs, 4 * heartbeatMs)
   const open = new Map<ServerResponse, { abort: AbortController; wroteSinceBeat: boolean }>()
+  const held = new Set<() => void>()
   let isClosed = false
 
   const heartbeat = setInterval(() => {
@@ -44,7 +48,7 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
 
   function mayOpen() {
     if (isClosed) throw new ParleyError('server_stopping', 'The server is stopping.', { retryAfterMs: 1_000 })
-    if (open.size < maxStreams) return
+    if (open.size + held.size < maxStreams) return
     throw new ParleyError('server_busy', 'Too many streams are open.', { retryAfterMs: 5_000 })
   }
 
@@ -52,6 +56,7 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
     reply: FastifyReply,
     chunksUntil: (signal: AbortSignal) => AsyncIterable<string>,
     status = 200,
+    farewell = closing,
   ): Promise<FastifyReply> {
     const { raw } = reply.hijack()
     // It left while its message was being stored; nothing would ever tell of it any more.
@@ -79,7 +84,7 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
       }
       // Its connection would be kept for the next request, and waited for.
       if (isClosed) raw.once('finish', () => socket?.destroySoon())
-      raw.end(signal.aborted ? closing : undefined)
+      raw.end(signal.aborted ? farewell : undefined)
     } catch (error) {
       // Its reader comes back with its last id.
       reply.log[levelOf(error)]({ err: error, req_id: reply.request.id }, 'stream failed')
@@ -88,8 +93,15 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
     return reply
   }
 
+  function hold(onClose: () => void) {
+    held.add(onClose)
+    if (isClosed) onClose()
+    return () => void held.delete(onClose)
+  }
+
   function close() {
     isClosed = true
+    for (const onClose of held) onClose()
     clearInterval(heartbeat)
     for (const { abort } of open.values()) abort.abort()
     // One that takes nothing would keep the server from ending.
@@ -98,7 +110,7 @@ export function createStreams(options: { heartbeatMs: number; maxStreams: number
     }, stalledMs / 30).unref()
   }
 
-  return { mayOpen, send, close }
+  return { mayOpen, send, hold, close }
 }
 
 /**

@@ -12,15 +12,27 @@ const places: Record<string, FieldError['in']> = {
 /** Checks each part of a request with its zod schema; what is wrong becomes an error that names the fields. */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart = 'body' }) => {
   const place = places[httpPart] ?? 'body'
-  return (data: unknown) => {
-    // Fastify says null where there is no body.
-    const given = data ?? undefined
-    const parsed = schema.safeParse(given)
-    if (parsed.success) return { value: parsed.data }
-    // Once more for who is refused: the input is what tells a wrong type from a missing field.
-    const { error } = schema.safeParse(given, { reportInput: true })
-    return { error: invalid(fieldErrors(place, (error ?? parsed.error).issues)) }
-  }
+  // Fastify says null where there is no body.
+  return (data: unknown) => check(schema, data ?? undefined, place)
+}
+
+function check<Value>(
+  schema: z.ZodType<Value>,
+  given: unknown,
+  place: FieldError['in'],
+): { value: Value } | { error: ParleyError } {
+  const parsed = schema.safeParse(given)
+  if (parsed.success) return { value: parsed.data }
+  // Once more for who is refused: the input is what tells a wrong type from a missing field.
+  const { error } = schema.safeParse(given, { reportInput: true })
+  return { error: invalid(fieldErrors(place, (error ?? parsed.error).issues)) }
+}
+
+/** What `given`, which came otherwise than in a request, is by its schema; throws what is wrong with it. */
+export function checked<Value>(schema: z.ZodType<Value>, given: unknown): Value {
+  const result = check(schema, given, 'body')
+  if ('error' in result) throw result.error
+  return result.value
 }
 
 /** An error that names each field and what is wrong with it. */

@@ -41,6 +41,9 @@ export interface Policy {
 
 export const usualPolicy: Policy = { onBusy: 'queue', onCrash: 'retry', maxAttempts: null }
 
+/** What an interaction was made for, where the door that made it lists it as something of its own. */
+export type Origin = 'chat_completion'
+
 /** Up to 16 pairs of the client's own. */
 export type Metadata = Record<string, string>
 
@@ -61,6 +64,9 @@ export interface Interaction {
   metadata: Metadata
   /** The branch that the next message belongs to; 0 is what came first. */
   currentBranch: number
+  origin: Origin | null
+  /** When it is removed, all its answers being there; until then it is not listed. Null is never. */
+  expiresAt: number | null
   createdAt: number
   updatedAt: number
 }

@@ -8,12 +8,13 @@ import type { Storage, Transaction } from '../storage/storage.ts'
 import {
   type Interaction,
   type Metadata,
+  type Origin,
   type Policy,
   type Role,
   type Sampling,
   usualPolicy,
 } from './interaction.ts'
-import { createInteractionStore } from './store.ts'
+import { createInteractionStore, type InteractionFilter } from './store.ts'
 
 export interface InteractionSettings {
   title?: string | null | undefined
@@ -30,6 +31,9 @@ export interface InteractionSettings {
 export interface CreateOptions {
   /** Accepts a model that nobody serves. */
   acceptAnyModel?: boolean
+  origin?: Origin
+  /** It is not listed, and removed so many milliseconds later, or when its last answer has ended. */
+  keptMs?: number
   /** What else is to be stored with it, in the same transaction. */
   also?: (tx: Transaction, interaction: Interaction) => Promise<void>
 }
@@ -54,8 +58,9 @@ export function createInteractions(parts: {
   async function create(
     ownerId: string,
     settings: InteractionSettings,
-    { acceptAnyModel = false, also = async () => {} }: CreateOptions = {},
+    options: CreateOptions = {},
   ): Promise<Interaction> {
+    const { acceptAnyModel = false, also = async () => {}, origin = null, keptMs } = options
     if (settings.model !== undefined && !acceptAnyModel) models.resolveAll(settings.model)
     const at = now()
     const interaction: Interaction = {
@@ -69,6 +74,8 @@ export function createInteractions(parts: {
       policy: changedPolicy(usualPolicy, settings.policy),
       metadata: settings.metadata ?? {},
       currentBranch: 0,
+      origin,
+      expiresAt: keptMs === undefined ? null : at + keptMs,
       createdAt: at,
       updatedAt: at,
     }
@@ -85,11 +92,8 @@ export function createInteractions(parts: {
     return interaction
   }
 
-  /** `hasMessages` leaves out the interactions in which nothing was said yet. */
-  function list(
-    ownerId: string,
-    request: PageRequest & { hasMessages?: boolean },
-  ): Promise<Page<Interaction>> {
+  /** Those that are kept. */
+  function list(ownerId: string, request: PageRequest & InteractionFilter): Promise<Page<Interaction>> {
     return store.list(ownerId, request)
   }
 
@@ -145,7 +149,43 @@ export function createInteractions(parts: {
     return store.settingsOf(id)
   }
 
-  return { create, find, list, change, remove, takePositions, moveTo: store.moveTo, settingsOf }
+  /** Keeps one that is not kept for `keptMs` more; its new time. Null for one that is kept. */
+  function renew(ownerId: string, id: string, keptMs: number): Promise<number | null> {
+    return storage.write(async (tx) => {
+      const interaction = await store.find(tx, ownerId, id)
+      if (!interaction) throw notFound('Interaction')
+      if (interaction.expiresAt === null) return null
+      // Always another one: who remembers the old one sees that somebody came.
+      const expiresAt = Math.max(now() + keptMs, interaction.expiresAt + 1)
+      await store.update(tx, { ...interaction, expiresAt })
+      return expiresAt
+    })
+  }
+
+  /** Removes some of those whose time is over, whoever they belong to; the number of them. */
+  function removeExpired(limit: number): Promise<number> {
+    return storage.write(async (tx) => {
+      const ids = await store.lockExpired(tx, now(), limit)
+      for (const id of ids) {
+        await onRemove(tx, id)
+        await store.remove(tx, id)
+      }
+      return ids.length
+    })
+  }
+
+  return {
+    create,
+    find,
+    list,
+    change,
+    renew,
+    remove,
+    removeExpired,
+    takePositions,
+    moveTo: store.moveTo,
+    settingsOf,
+  }
 }
 
 function noBranch() {

@@ -11,7 +11,7 @@ export const metadataSchema = z
   .refine((metadata) => Object.keys(metadata).length <= 16, { error: 'may have at most 16 keys' })
   .meta({ description: "Up to 16 pairs of the client's own.", maxProperties: 16 })
 
-const modelName = plainText({ min: 1, max: 256 }).meta({
+export const modelName = plainText({ min: 1, max: 256 }).meta({
   description: 'A model as `provider/model`; see `GET /v1/models`.',
   examples: ['builtin/eliza'],
 })
@@ -32,7 +32,8 @@ export const modelsSchema = z
       'Who answers, or a list of up to 8: where one cannot, the next is asked at once. See `tried` of a message.',
   })
 
-const sampling = {
+/** How a model is asked to answer. */
+export const sampling = {
   temperature: z.number().min(0).max(2),
   top_p: z.number().min(0).max(1),
   max_output_tokens: z.int().min(1).max(10_000_000),

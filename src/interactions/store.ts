@@ -1,9 +1,11 @@
+import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely'
 import { type Page, pageOf, type PageRequest, readingOrder } from '../paging.ts'
-import type { InteractionRow } from '../storage/schema.ts'
+import type { InteractionRow, Schema } from '../storage/schema.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import {
   type Interaction,
   type Metadata,
+  type Origin,
   type Policy,
   type Role,
   type Sampling,
@@ -27,9 +29,23 @@ const columns = [
   'metadata_json',
   'last_position',
   'current_branch',
+  'origin',
+  'expires_at',
   'created_at',
   'updated_at',
 ] as const satisfies Array<keyof InteractionRow>
+
+/** Which interactions of an owner are meant. */
+export interface InteractionFilter {
+  /** Leaves out those in which nothing was said yet. */
+  hasMessages?: boolean | undefined
+  origin?: Origin | undefined
+  model?: string | undefined
+  /** Have each of these pairs. */
+  metadata?: Metadata | undefined
+  /** Have this somewhere in their title, their metadata or what was said. */
+  text?: string | undefined
+}
 
 /** The SQL of interactions. */
 export function createInteractionStore(storage: Storage) {
@@ -65,20 +81,22 @@ export function createInteractionStore(storage: Storage) {
     return row !== undefined
   }
 
-  async function list(
-    ownerId: string,
-    request: PageRequest & { hasMessages?: boolean },
-  ): Promise<Page<Interaction>> {
-    const { limit, order, after, before, hasMessages } = request
+  async function list(ownerId: string, request: PageRequest & InteractionFilter): Promise<Page<Interaction>> {
+    const { limit, order, after, before, hasMessages, origin, model, metadata = {}, text } = request
     let query = storage.db
       .selectFrom('interactions')
       .select(columns)
       .where('owner_id', '=', ownerId)
+      .where('expires_at', 'is', null)
       .orderBy('id', readingOrder(request))
       .limit(limit + 1)
     const [behind, inFront] = order === 'asc' ? (['>', '<'] as const) : (['<', '>'] as const)
     if (after) query = query.where('id', behind, after)
     if (before) query = query.where('id', inFront, before)
+    if (origin) query = query.where('origin', '=', origin)
+    if (model !== undefined) query = query.where('model', '=', model)
+    for (const [key, value] of Object.entries(metadata)) query = query.where(metadataOf(key), '=', value)
+    if (text !== undefined) query = query.where((eb) => holding(eb, text))
     if (hasMessages) {
       query = query.where(({ exists, selectFrom }) =>
         exists(
@@ -95,6 +113,35 @@ export function createInteractionStore(storage: Storage) {
     return { ...page, data: page.data.map((row) => fromRow(row)) }
   }
 
+  /** In capitals or not; PostgreSQL knows those of every script, SQLite those of ASCII. */
+  function holding({ or, exists, selectFrom }: ExpressionBuilder<Schema, 'interactions'>, text: string) {
+    const like = (within: RawBuilder<string | null>) =>
+      sql<boolean>`lower(${within}) like ${patternOf(text)} escape '!'`
+    const isPostgres = storage.engine === 'postgres'
+    const values = isPostgres
+      ? sql`json_each_text(metadata_json::json) as pair`
+      : sql`json_each(metadata_json) as pair`
+    const parts = isPostgres
+      ? sql`json_array_elements(content_json::json) as part(value)`
+      : sql`json_each(content_json) as part`
+    return or([
+      like(sql`title`),
+      sql<boolean>`exists (select 1 from ${values} where ${like(sql`pair.value`)})`,
+      exists(
+        selectFrom('messages')
+          .select('messages.id')
+          .whereRef('interaction_id', '=', 'interactions.id')
+          .where(sql<boolean>`exists (select 1 from ${parts} where ${like(sql`part.value ->> 'text'`)})`),
+      ),
+    ])
+  }
+
+  function metadataOf(key: string) {
+    return storage.engine === 'postgres'
+      ? sql<string>`metadata_json::json ->> ${key}`
+      : sql<string>`(select value from json_each(metadata_json) where key = ${key})`
+  }
+
   async function update(tx: Transaction, interaction: Interaction): Promise<void> {
     const { id, owner_id, created_at, ...changes } = toRow(interaction)
     await tx.updateTable('interactions').set(changes).where('id', '=', id).execute()
@@ -102,6 +149,29 @@ export function createInteractionStore(storage: Storage) {
 
   async function remove(tx: Transaction, id: string): Promise<void> {
     await tx.deleteFrom('interactions').where('id', '=', id).execute()
+  }
+
+  /** Those whose time was over before `now`, without an answer that is still being made; held by the transaction. */
+  async function lockExpired(tx: Transaction, now: number, limit: number): Promise<string[]> {
+    const rows = await tx
+      .selectFrom('interactions')
+      .select('id')
+      .where('expires_at', '<', now)
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('replies')
+              .select('replies.id')
+              .whereRef('interaction_id', '=', 'interactions.id')
+              .where(sql<boolean>`status in ('queued', 'in_progress')`),
+          ),
+        ),
+      )
+      .orderBy('expires_at')
+      .limit(limit)
+      .$if(storage.engine === 'postgres', (query) => query.forUpdate().skipLocked())
+      .execute()
+    return rows.map(({ id }) => id)
   }
 
   const raisePosition = storage.prepare(
@@ -143,7 +213,12 @@ export function createInteractionStore(storage: Storage) {
     return row && { prompt: row.prompt, sampling: JSON.parse(row.sampling_json) as Sampling }
   }
 
-  return { insert, find, lock, list, update, remove, takePositions, moveTo, settingsOf }
+  return { insert, find, lock, lockExpired, list, update, remove, takePositions, moveTo, settingsOf }
+}
+
+/** `text` anywhere, as it stands. */
+function patternOf(text: string): string {
+  return `%${text.toLowerCase().replaceAll(/[!%_]/g, '!$&')}%`
 }
 
 function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position' | 'last_change'> {
@@ -159,6 +234,8 @@ function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position' |
     policy_json: isUsual(interaction.policy) ? null : JSON.stringify(interaction.policy),
     metadata_json: JSON.stringify(interaction.metadata),
     current_branch: interaction.currentBranch,
+    origin: interaction.origin,
+    expires_at: interaction.expiresAt,
     created_at: interaction.createdAt,
     updated_at: interaction.updatedAt,
   }
@@ -180,6 +257,8 @@ function fromRow(row: Pick<InteractionRow, (typeof columns)[number]>): Interacti
         : { ...usualPolicy, ...(JSON.parse(row.policy_json) as Partial<Policy>) },
     metadata: JSON.parse(row.metadata_json) as Metadata,
     currentBranch: row.current_branch,
+    origin: row.origin as Origin | null,
+    expiresAt: row.expires_at,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }

@@ -11,6 +11,9 @@ import { createSiblings } from './siblings.ts'
 import { createMessageStore } from './store.ts'
 import { estimateTokens } from './tokens.ts'
 
+/** An interaction, and a branch of it. */
+export type Way = Pick<Interaction, 'id' | 'currentBranch'>
+
 export type Messages = ReturnType<typeof createMessages>
 
 /** The verbs of messages, but for posting, which also starts a reply. Each finds through the owner. */
@@ -36,7 +39,7 @@ export function createMessages(parts: {
    * caller has found the interaction through its owner.
    */
   async function list(
-    { id, currentBranch }: Pick<Interaction, 'id' | 'currentBranch'>,
+    { id, currentBranch }: Way,
     { branch = currentBranch, ...request }: PageRequest & { branch?: number | undefined },
   ): Promise<Page<Message>> {
     const path = await branches.pathOf(storage.db, id, branch)
@@ -46,26 +49,37 @@ export function createMessages(parts: {
     throw noneOf(page, 'is no message of this interaction')
   }
 
+  /** The first message of an interaction that a model made, or makes. The caller has found the interaction. */
+  function firstMade(interactionId: string): Promise<Message | undefined> {
+    return store.firstMade(interactionId)
+  }
+
   /** Corrects what was said, in its place. A reply that is still being made can't be corrected. */
-  async function change(
+  function change(
     ownerId: string,
     id: string,
     changes: { content?: InputContent | undefined; metadata?: Metadata | undefined },
+  ): Promise<Message> {
+    return correct(ownerId, id, ({ role, content, metadata }) => {
+      const changed = changes.content === undefined ? content : partsOf(changes.content)
+      if (changes.content !== undefined) mustFit(role, changed)
+      return { content: changed, metadata: changes.metadata ?? metadata }
+    })
+  }
+
+  /** The same; `corrected` says what it is to be, seeing it as it is now. Of any part: it was said already. */
+  async function correct(
+    ownerId: string,
+    id: string,
+    corrected: (message: Message) => Partial<Pick<Message, 'content' | 'metadata'>>,
   ): Promise<Message> {
     return storage.write(async (tx) => {
       const found = await findChangeable(tx, ownerId, id)
       await told.record(tx, found.interactionId, 'message.changed', placeOf(found))
       // It may have been changed, or be made again, since this one waited for the interaction.
       const message = await findChangeable(tx, ownerId, id)
-      const content = changes.content === undefined ? message.content : partsOf(changes.content)
-      if (changes.content !== undefined) mustFit(message.role, content)
-      const changed = {
-        ...message,
-        content,
-        metadata: changes.metadata ?? message.metadata,
-        updatedAt: now(),
-      }
-      await store.update(tx, changed, estimateTokens(content))
+      const changed = { ...message, ...corrected(message), updatedAt: now() }
+      await store.update(tx, changed, estimateTokens(changed.content))
       return changed
     })
   }
@@ -102,7 +116,9 @@ export function createMessages(parts: {
     branchesOf: branches.list,
     hasBranch: async (tx: Transaction, interactionId: string, branch: number) =>
       (await branches.pathOf(tx, interactionId, branch)) !== undefined,
+    firstMade,
     change,
+    correct,
     remove,
   }
 }

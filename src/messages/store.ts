@@ -84,6 +84,22 @@ export function createMessageStore(storage: Storage) {
     return message.parentId === null ? { ...message, parentId: await along.acrossFork(on, message) } : message
   }
 
+  const selectFirstMade = storage.prepare((db, given: { interactionId: string }) =>
+    db
+      .selectFrom('messages')
+      .innerJoin('replies', 'replies.id', 'messages.id')
+      .select(columns)
+      .select(previousId)
+      .where('messages.interaction_id', '=', given.interactionId)
+      .orderBy('messages.position')
+      .limit(1),
+  )
+
+  async function firstMade(interactionId: string): Promise<Message | undefined> {
+    const { rows } = await selectFirstMade(storage.db, { interactionId })
+    return rows[0] && withParent(storage.db, rows[0])
+  }
+
   const selectBetween = storage.prepare(
     (db, given: { interactionId: string; after: number; to: number; limit: number }) =>
       db
@@ -158,7 +174,7 @@ export function createMessageStore(storage: Storage) {
     return numDeletedRows > 0n
   }
 
-  return { ...along, insert, find, between, update, writeContent, at, remove }
+  return { ...along, insert, find, firstMade, between, update, writeContent, at, remove }
 }
 
 export type MessageStore = ReturnType<typeof createMessageStore>

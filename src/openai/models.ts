@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { isoTime } from '../clock.ts'
-import { problemAnswers } from '../http/answers.ts'
+import { openAiRefusals } from '../http/answers.ts'
 import { replyErrorSchema } from '../messages/schemas.ts'
 import type { Health, ProviderHealth } from '../providers/health.ts'
-import type { Models, OfferedModel } from '../providers/registry.ts'
+import { type Models, type OfferedModel, unknownModel } from '../providers/registry.ts'
 
 const healthSchema = z
   .object({
@@ -33,7 +33,10 @@ const modelSchema = z
   })
   .meta({ id: 'Model' })
 
-/** `GET /v1/models`, in OpenAI's shape with what we know beyond it. */
+const modelParams = z.object({ id: z.string().min(1).max(200) })
+const namePieces = z.record(z.string(), z.string().min(1).max(200))
+
+/** `GET /v1/models[/{id}]`, in OpenAI's shape with what we know beyond it. */
 export function modelRoutes(app: FastifyInstance, parts: { models: Models; health: ProviderHealth }) {
   const { models, health } = parts
   const routes = app.withTypeProvider<ZodTypeProvider>()
@@ -45,7 +48,7 @@ export function modelRoutes(app: FastifyInstance, parts: { models: Models; healt
         summary: 'List what can answer',
         response: {
           200: z.object({ object: z.literal('list'), data: z.array(modelSchema) }),
-          ...problemAnswers(),
+          ...openAiRefusals.reading(),
         },
       },
     },
@@ -54,6 +57,33 @@ export function modelRoutes(app: FastifyInstance, parts: { models: Models; healt
       data: (await models.list()).map((model) => modelView(model, health.of(model.name, model.provider))),
     }),
   )
+
+  routes.get(
+    '/v1/models/:id',
+    {
+      schema: {
+        tags: ['Models'],
+        summary: 'Read what is known of a model',
+        description: 'Its name in one piece (`provider%2Fmodel`) or with its slashes.',
+        params: modelParams,
+        response: { 200: modelSchema, ...openAiRefusals.reading('unknown_model') },
+      },
+    },
+    ({ params }) => show(params.id),
+  )
+  // The same; names have slashes, and not every client encodes them.
+  for (const path of ['/v1/models/:first/:second', '/v1/models/:first/:second/:third']) {
+    routes.get(path, { schema: { hide: true, params: namePieces } }, ({ params }) =>
+      show(Object.values(params).join('/')),
+    )
+  }
+
+  async function show(name: string) {
+    const { name: fullName } = models.resolve(name)
+    const model = (await models.list()).find((offered) => offered.name === fullName)
+    if (!model) throw unknownModel(name)
+    return modelView(model, health.of(model.name, model.provider))
+  }
 }
 
 function modelView(model: OfferedModel, { status, since, lastError }: Health): z.infer<typeof modelSchema> {

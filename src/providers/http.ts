@@ -90,14 +90,14 @@ function limitConnecting(request: ClientRequest, socket: Socket, secure: boolean
 }
 
 /** The whole body as text. Rejects with a ProviderFailure when it is longer than a provider's answer may be. */
-export async function readText(response: IncomingMessage): Promise<string> {
+export async function readText(response: IncomingMessage, maxBytes = maxBodyBytes): Promise<string> {
   response.setEncoding('utf8')
   let text = ''
   for await (const chunk of response as AsyncIterable<string>) {
     text += chunk
-    if (text.length > maxBodyBytes) {
+    if (text.length > maxBytes) {
       response.destroy()
-      throw new ProviderFailure('provider_malformed', `a body of more than ${maxBodyBytes} bytes`)
+      throw new ProviderFailure('provider_malformed', `a body of more than ${maxBytes} bytes`)
     }
   }
   return text

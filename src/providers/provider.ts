@@ -1,4 +1,4 @@
-import type { LanguageModelV4 } from '@ai-sdk/provider'
+import type { EmbeddingModelV4, LanguageModelV4 } from '@ai-sdk/provider'
 
 /** How the server came to know a provider. */
 export type ProviderSource = 'configured' | 'environment' | 'detected' | 'builtin'
@@ -28,6 +28,8 @@ export interface Provider {
   readonly canContinue?: boolean
   /** The model under the provider's own id. Loads the vendor's package on first use. */
   model(id: string): Promise<LanguageModelV4>
+  /** The same for one that makes vectors of texts; undefined where the provider has none. */
+  embeddingModel?(id: string): Promise<EmbeddingModelV4>
   /** What the provider offers; [] where it cannot tell. Rejects when it does not answer before `signal`. */
   listModels(signal: AbortSignal): Promise<ListedModel[]>
 }

@@ -40,6 +40,13 @@ export interface Models {
   list(): Promise<OfferedModel[]>
 }
 
+/** Nobody serves it, or is known to offer it. */
+export function unknownModel(name: string, field = 'model'): ParleyError {
+  return new ParleyError('unknown_model', `No provider offers the model "${name}"; see GET /v1/models.`, {
+    fields: [{ in: 'body', field, message: `no provider offers "${name}"` }],
+  })
+}
+
 /**
  * The models of `providers`, which stand in order of preference. `defaultModel` is a full name, or a bare one
  * that the first provider of the operator's is taken to serve. Throws a StartupError where nobody could.
@@ -81,7 +88,7 @@ export function createModels(options: { providers: Provider[]; defaultModel: str
   function resolve(name: string): ResolvedModel {
     const model = served(name)
     if (model) return model
-    throw unknown(name, 'model')
+    throw unknownModel(name)
   }
 
   function resolveAll(names: string | string[]): ResolvedModel[] {
@@ -89,7 +96,7 @@ export function createModels(options: { providers: Provider[]; defaultModel: str
     const found = names.map((name, index) => {
       const model = served(name)
       if (model) return model
-      throw unknown(name, `model.${index}`)
+      throw unknownModel(name, `model.${index}`)
     })
     return [...new Map(found.map((model) => [model.name, model])).values()]
   }
@@ -145,10 +152,4 @@ export function createModels(options: { providers: Provider[]; defaultModel: str
       return named(name)?.provider.contextWindowTokens
     },
   }
-}
-
-function unknown(name: string, field: string): ParleyError {
-  return new ParleyError('unknown_model', `No provider offers the model "${name}"; see GET /v1/models.`, {
-    fields: [{ in: 'body', field, message: `no provider offers "${name}"` }],
-  })
 }

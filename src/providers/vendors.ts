@@ -1,29 +1,40 @@
-import type { LanguageModelV4, LanguageModelV4CallOptions, SharedV4ProviderOptions } from '@ai-sdk/provider'
+import type {
+  EmbeddingModelV4,
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  SharedV4ProviderOptions,
+} from '@ai-sdk/provider'
 import type { ProviderHttp } from './http.ts'
 import { fetchModels } from './model-list.ts'
 import type { ListedModel, Provider } from './provider.ts'
 
-type Load = () => Promise<(id: string) => LanguageModelV4>
+/** A vendor's package, with its key: its models by their ids. */
+interface Vendor {
+  languageModel(id: string): LanguageModelV4
+  embeddingModel(id: string): EmbeddingModelV4
+}
+type Load = () => Promise<Vendor>
 
 interface VendorOptions {
   name: string
   preferredModel: string
   /** Imports the vendor's package: only when a model of it is used for the first time. */
   load: Load
+  /** Whether it has models that make vectors of texts. */
+  embeds: boolean
   listModels: Provider['listModels']
 }
 
-function createVendor({ name, preferredModel, load, listModels }: VendorOptions): Provider {
-  let loaded: ReturnType<Load> | undefined
+function createVendor({ name, preferredModel, load, embeds, listModels }: VendorOptions): Provider {
+  let loading: ReturnType<Load> | undefined
+  const loaded = () => (loading ??= load())
   return {
     name,
     source: 'environment',
     preferredModel,
     listModels,
-    async model(id) {
-      loaded ??= load()
-      return (await loaded)(id)
-    },
+    model: async (id) => (await loaded()).languageModel(id),
+    ...(embeds && { embeddingModel: async (id: string) => (await loaded()).embeddingModel(id) }),
   }
 }
 
@@ -40,9 +51,13 @@ export function createOpenAI({ apiKey, baseUrl = 'https://api.openai.com/v1', ht
     preferredModel: 'gpt-5-mini',
     load: async () => {
       const vendor = await import('@ai-sdk/openai')
-      const { responses } = vendor.createOpenAI({ apiKey, baseURL: baseUrl })
-      return (id) => withOptions(responses(id), 'openai', { store: false })
+      const { responses, embeddingModel } = vendor.createOpenAI({ apiKey, baseURL: baseUrl })
+      return {
+        languageModel: (id) => withOptions(responses(id), 'openai', { store: false }),
+        embeddingModel,
+      }
     },
+    embeds: true,
     listModels: (signal) =>
       fetchModels({ url: `${baseUrl}/models`, headers: { authorization: `Bearer ${apiKey}` }, http, signal }),
   })
@@ -61,6 +76,7 @@ export function createAnthropic({
       const vendor = await import('@ai-sdk/anthropic')
       return vendor.createAnthropic({ apiKey, baseURL: baseUrl })
     },
+    embeds: false,
     listModels: (signal) =>
       fetchModels({
         url: `${baseUrl}/models?limit=1000`,
@@ -81,6 +97,7 @@ export function createGoogle(access: Access): Provider {
       const vendor = await import('@ai-sdk/google')
       return vendor.createGoogle({ apiKey, baseURL: baseUrl })
     },
+    embeds: true,
     listModels: async (signal) => {
       const headers = { authorization: `Bearer ${apiKey}` }
       const models = await fetchModels({ url: `${baseUrl}/openai/models`, headers, http, signal })
@@ -98,6 +115,7 @@ export function createMistral({ apiKey, baseUrl = 'https://api.mistral.ai/v1', h
       const vendor = await import('@ai-sdk/mistral')
       return vendor.createMistral({ apiKey, baseURL: baseUrl })
     },
+    embeds: true,
     listModels: (signal) =>
       fetchModels({ url: `${baseUrl}/models`, headers: { authorization: `Bearer ${apiKey}` }, http, signal }),
   })
@@ -128,6 +146,7 @@ export function createBedrock(options: {
         ...(sessionToken && { sessionToken }),
       })
     },
+    embeds: true,
     listModels: async (): Promise<ListedModel[]> => [{ id: preferredModel }],
   })
 }

@@ -23,6 +23,8 @@ export interface ReplyOptions {
   /** Whether one answer may call several tools. */
   parallelToolCalls?: boolean | undefined
   responseFormat?: ResponseFormat | undefined
+  /** `disabled`: a history that does not fit the model's window fails; else the oldest of it is left out. */
+  truncation?: 'auto' | 'disabled' | undefined
   reasoning?:
     | {
         effort?: ReasoningEffort | undefined
@@ -30,6 +32,8 @@ export interface ReplyOptions {
         summary?: 'auto' | 'concise' | 'detailed' | undefined
       }
     | undefined
+  /** What the door that it was asked through tells of it again; nobody else reads it. */
+  door?: Record<string, unknown> | undefined
   /** The usual is `retry`. */
   onCrash?: OnCrash | undefined
   /** How many attempts may end with their process; the usual is the server's MAX_CRASHES. */

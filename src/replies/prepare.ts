@@ -1,9 +1,10 @@
 import type { LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { Interaction } from '../interactions/interaction.ts'
 import type { ContentPart } from '../messages/content.ts'
-import { historyBudget } from '../messages/history.ts'
+import { historyBudget, type Turn } from '../messages/history.ts'
 import type { LoadHistory } from '../messages/load-history.ts'
 import { estimateTextTokens, estimateTokens } from '../messages/tokens.ts'
+import { ProviderFailure } from '../providers/failure.ts'
 import type { Models, ResolvedModel } from '../providers/registry.ts'
 import { modelCall } from './prompt.ts'
 import type { ReplyOptions } from './options.ts'
@@ -45,13 +46,29 @@ export function createPrepare(parts: {
   return async (reply, { name, provider }, said) => {
     const usual = (await findSettings(reply.interactionId)) ?? { prompt: null, sampling: {} }
     const settings = settingsFor(usual, reply.options)
+    const saidTokens = said.length === 0 ? 0 : estimateTokens(said)
+    const promptTokens = tokensOfAll(settings.prompt, reply.options) + saidTokens
+    const load = (budgetTokens: number) => loadHistory(reply, budgetTokens)
+    if (reply.options.truncation === 'disabled') {
+      const whole = await load(Number.POSITIVE_INFINITY)
+      mustFit(whole, promptTokens, models.contextWindowTokens(name))
+      return modelCall(settings, whole, reply.options, provider.name)
+    }
     const budget = historyBudget({
       windowTokens: models.contextWindowTokens(name) ?? contextWindowTokens,
       answerTokens: settings.sampling.max_output_tokens ?? usualAnswerTokens,
-      promptTokens:
-        tokensOfAll(settings.prompt, reply.options) + (said.length === 0 ? 0 : estimateTokens(said)),
+      promptTokens,
     })
-    const history = await loadHistory(reply, budget)
-    return modelCall(settings, history, reply.options, provider.name)
+    return modelCall(settings, await load(budget), reply.options, provider.name)
   }
+}
+
+/**
+ * Throws where `history` does not fit the window. Of a model that tells none its provider decides; but some leave
+ * out what is too much without a word, so that it is not asked where its window is known.
+ */
+function mustFit(history: Turn[], promptTokens: number, windowTokens: number | undefined): void {
+  const tokens = history.reduce((sum, turn) => sum + turn.tokens, promptTokens)
+  if (windowTokens === undefined || tokens <= windowTokens) return
+  throw new ProviderFailure('context_length_exceeded', `about ${tokens} tokens for ${windowTokens}`)
 }

@@ -1,9 +1,11 @@
 import type { Clock } from '../clock.ts'
+import { notFound } from '../errors.ts'
 import type { Changes } from '../events/changes.ts'
 import type { EventLog } from '../events/log.ts'
 import type { Interactions } from '../interactions/interactions.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
+import type { Making, Message } from '../messages/message.ts'
 import type { Messages } from '../messages/messages.ts'
 import { createBranchStore } from '../messages/branch-store.ts'
 import { createBranching } from '../messages/branching.ts'
@@ -23,6 +25,7 @@ import type { ModelFacts } from './failover.ts'
 import { createFork } from './fork.ts'
 import { createHalt } from './halt.ts'
 import { asPosted, createPost, type Posted } from './post.ts'
+import type { ReplyOptions } from './options.ts'
 import type { Prepare } from './prepare.ts'
 import { createRateStore } from './rate-store.ts'
 import { createRunner, type RunLimits } from './run.ts'
@@ -35,6 +38,12 @@ import { createWatch } from './watch.ts'
 
 export type { Asking } from './branch.ts'
 export type { Posted } from './post.ts'
+/** A reply, and what it was asked for beyond its interaction. */
+export interface AskedReply {
+  reply: Message & { making: Making }
+  options: ReplyOptions
+}
+
 export type Replies = ReturnType<typeof createReplies>
 
 /** The verbs of replies: making an answer, and following it. */
@@ -143,6 +152,12 @@ export function createReplies(parts: {
     })
   }
 
+  async function findAsked(ownerId: string, id: string): Promise<AskedReply> {
+    const { making, ...message } = await messages.find(ownerId, id)
+    if (!making) throw notFound('This message was not made by a model; its reply')
+    return { reply: { ...message, making }, options: await store.optionsOf(id) }
+  }
+
   /** Before a message is removed: its reply must not go on. */
   async function removing(tx: Transaction, messageId: string) {
     await events.removeOf(tx, { column: 'id', value: messageId })
@@ -157,6 +172,15 @@ export function createReplies(parts: {
     ...requeueing,
     list: deadLetters.list,
     find: messages.find,
+
+    /** Rejects with `not_found` where it is no reply of the owner's. */
+    findAsked,
+
+    /** Changes what the door keeps with a reply. */
+    async keep(ownerId: string, id: string, door: ReplyOptions['door']): Promise<void> {
+      const { options } = await findAsked(ownerId, id)
+      await storage.write((tx) => store.setOptions(tx, id, { ...options, door }))
+    },
 
     /** What an earlier post made, as it was answered then. */
     async posted(ownerId: string, made: { [name: string]: string | null }): Promise<Posted> {

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { plainText } from '../text.ts'
 import { checkedJsonSchema } from './json-schema.ts'
 
+export const formatName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
+
 /** What the text of an answer must be. */
 export const responseFormat = z
   .discriminatedUnion('type', [
@@ -9,7 +11,7 @@ export const responseFormat = z
     z.strictObject({ type: z.literal('json_object') }),
     z.strictObject({
       type: z.literal('json_schema'),
-      name: z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -'),
+      name: formatName,
       description: plainText({ max: 16_384 }).optional(),
       schema: checkedJsonSchema,
       strict: z

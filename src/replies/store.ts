@@ -2,7 +2,7 @@ import type { ReplyErrorCode } from '../errors.ts'
 import type { MessageStatus, Usage } from '../messages/message.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { Course, Tried } from './failover.ts'
-import { modelsOf, optionsFromJson, type ReplyOptions } from './options.ts'
+import { modelsOf, optionsFromJson, optionsToJson, type ReplyOptions } from './options.ts'
 import { createOpenReplyStore, isOpen, triedFromJson, type WaitingReply } from './open-store.ts'
 
 /** A reply that this process has claimed: the attempt it may write with, and what was tried before. */
@@ -241,8 +241,17 @@ export function createReplyStore(storage: Storage) {
     return numUpdatedRows > 0n
   }
 
+  async function setOptions(tx: Transaction, id: string, options: ReplyOptions): Promise<void> {
+    await tx
+      .updateTable('replies')
+      .set({ options_json: optionsToJson(options) })
+      .where('id', '=', id)
+      .execute()
+  }
+
   return {
     insert: insertOne,
+    setOptions,
     claim,
     settle,
     cancel,

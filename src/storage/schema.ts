@@ -40,6 +40,10 @@ export interface InteractionRow {
   current_branch: number
   /** The number that was given last to a change. */
   last_change: Generated<number>
+  /** The door that lists it as something of its own. */
+  origin: string | null
+  /** When it is to be removed; it is not listed. */
+  expires_at: number | null
   created_at: number
   updated_at: number
 }

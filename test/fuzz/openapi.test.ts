@@ -35,6 +35,7 @@ async function make(operation: Operation, { id, query, headers, body }: Call): P
 
 /** What an answer says is wrong, one sentence each. */
 function fieldsNamed({ status, body }: Answer<Json>): unknown[] {
+  if (body.error) return [body.error.message]
   if (Array.isArray(body.detail)) return body.detail.map(({ loc, msg }: Json) => loc.length > 0 && msg)
   if (body.code === undefined) return status === 400 ? [body.detail] : []
   return (body.errors ?? []).map((error: Json) => error.in && error.message)

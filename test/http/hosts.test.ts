@@ -29,7 +29,7 @@ describe('a server without a key', () => {
     '192.168.1.7',
     'chat.example.com.',
   ])('does not answer to a name that a page may have pointed at it: %s', async (host) => {
-    const { status, body } = await ask(host)
+    const { status, body } = await ask(host, '/v1/interactions')
     expect(status).toBe(421)
     expect(body).toMatchObject({ code: 'host_not_allowed', errors: [{ in: 'header', field: 'host' }] })
   })
@@ -44,6 +44,11 @@ describe('a server without a key', () => {
   test('does so in the words of the original API there', async () => {
     const { status, body } = await ask('evil.example', '/interactions/')
     expect([status, body]).toEqual([421, { detail: expect.any(String) }])
+  })
+
+  test("does so in OpenAI's words there", async () => {
+    const { status, body } = await ask('evil.example', '/v1/models')
+    expect([status, body.error.code, body.error.param]).toEqual([421, 'host_not_allowed', 'host'])
   })
 
   test('does not believe what a proxy would say unless it is told to', async () => {

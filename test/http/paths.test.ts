@@ -46,13 +46,23 @@ describe('a method that a path does not have', () => {
     ['POST', `/v1/messages/${nobody}`, ['DELETE', 'GET', 'PATCH']],
     ['POST', `/v1/messages/${nobody}/events`, ['GET']],
     ['POST', `/v1/interactions/${nobody}/events`, ['GET']],
-    ['POST', '/v1/models', ['GET']],
-    ['PROPFIND', '/v1/models', ['GET']],
+    ['PROPFIND', '/v1/interactions', ['GET', 'POST']],
   ])('is refused with those it has: %s %s', async (method, path, allowed) => {
     const { status, headers, body } = await parley.request(method, path)
     expect(status).toBe(405)
     expect(headers.get('allow')?.split(', ').toSorted()).toEqual(allowed)
     expect(body).toMatchObject({ ...refused('method_not_allowed'), status: 405 })
+  })
+
+  test.each([
+    ['POST', '/v1/models', ['GET']],
+    ['PROPFIND', '/v1/models', ['GET']],
+  ])("is refused in OpenAI's words there: %s %s", async (method, path, allowed) => {
+    const { status, headers, body } = await parley.request(method, path)
+    expect(status).toBe(405)
+    expect(headers.get('allow')?.split(', ').toSorted()).toEqual(allowed)
+    const error = { message: expect.any(String), type: 'invalid_request_error', param: null }
+    expect(body).toEqual({ error: { ...error, code: 'method_not_allowed' } })
   })
 
   test.each([

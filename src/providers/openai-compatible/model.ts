@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http'
-import { APICallError, type LanguageModelV4, type LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import { createParser } from 'eventsource-parser'
 import { ProviderFailure } from '../failure.ts'
 import { generateFromStream } from '../generate.ts'
 import { type ProviderHttp, readText } from '../http.ts'
 import { type Chunk, createChunkReader } from './chunks.ts'
+import { refusal } from './refusal.ts'
 import { chatCompletionBody, type Continues } from './request.ts'
 
 const maxEventChars = 8 * 1024 * 1024
@@ -48,19 +49,6 @@ export function createChatModel({
     },
   }
   return model
-}
-
-/** A response that is no answer, with the text that says why for the operator. */
-async function refusal(url: string, response: IncomingMessage) {
-  const body = await readText(response).catch(() => '')
-  return new APICallError({
-    message: response.statusMessage ?? '',
-    url,
-    requestBodyValues: undefined,
-    statusCode: response.statusCode ?? 0,
-    responseHeaders: response.headers as Record<string, string>,
-    responseBody: body,
-  })
 }
 
 function partsOf(response: IncomingMessage, signal: AbortSignal | undefined) {

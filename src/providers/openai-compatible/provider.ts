@@ -1,6 +1,7 @@
 import type { ProviderHttp } from '../http.ts'
 import { fetchModels } from '../model-list.ts'
 import type { Provider, ProviderSource } from '../provider.ts'
+import { createEmbeddingModel } from './embedding-model.ts'
 import { createChatModel } from './model.ts'
 import type { Continues } from './request.ts'
 
@@ -28,6 +29,7 @@ export function createOpenAICompatible(options: OpenAICompatibleOptions): Provid
     options
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {}
   const chat = new URL(`${baseUrl}/chat/completions`)
+  const embeddings = new URL(`${baseUrl}/embeddings`)
   const addressOf = options.addressOf ?? ((id) => ({ url: chat, modelId: id }))
 
   return {
@@ -38,6 +40,8 @@ export function createOpenAICompatible(options: OpenAICompatibleOptions): Provid
     ...(contextWindowTokens !== undefined && { contextWindowTokens }),
     canContinue: continues !== undefined,
     model: async (id) => createChatModel({ provider: name, headers, http, continues, ...addressOf(id) }),
+    embeddingModel: async (modelId) =>
+      createEmbeddingModel({ provider: name, modelId, url: embeddings, headers, http }),
     async listModels(signal) {
       const window = contextWindowTokens === undefined ? {} : { contextWindowTokens }
       if (models) return models.map((id) => ({ id, ...window }))

@@ -15,6 +15,9 @@ export function createKnownIds(client: Pick<Client, 'begin' | 'get' | 'post' | '
   /** An id for the path of `operation`; `at` chooses. What is deleted is made for it, or is in use meanwhile. */
   async function pick({ method, path }: Operation, at: number): Promise<string> {
     if (!path.includes('{id}')) return ''
+    if (path.includes('/responses/{id}')) {
+      return `resp_${(await someMessage(at, method === 'DELETE')).replaceAll('-', '')}`
+    }
     if (path.includes('/messages/{id}')) return someMessage(at, method === 'DELETE')
     if (method !== 'DELETE') return someInteraction(at)
     return (at % 4 === 0 && interactions.pop()) || client.begin()

@@ -1,0 +1,155 @@
+import { replyErrors, type ReplyErrorCode } from '../../errors.ts'
+import { type EventType, isEnd, type ReplyEvent } from '../../events/event.ts'
+import type { Usage } from '../../messages/message.ts'
+import { finishReasonOf, usageOf } from './completion.ts'
+
+/** Of what the frames of one answer are made. */
+export interface ChunkOptions {
+  id: string
+  /** In seconds. */
+  created: number
+  model: string
+  /** Whether a last chunk tells the usage. */
+  includesUsage: boolean
+}
+
+/** What an answer came to that is no completion. */
+export interface StreamError {
+  code: ReplyErrorCode | 'cancelled' | 'restarted'
+  message: string
+}
+
+interface Ending {
+  status: 'completed' | 'incomplete' | 'failed' | 'cancelled'
+  finish_reason: string | null
+  usage: Usage | null
+  error: { code: ReplyErrorCode; message: string } | null
+}
+
+const restarted: StreamError = {
+  code: 'restarted',
+  message: 'The server was interrupted, and the answer begins anew: read it where x-parley-events says.',
+}
+export const cancelled: StreamError = { code: 'cancelled', message: 'The answer was cancelled.' }
+
+/**
+ * Folds the log of a reply into frames of `chat.completion.chunk`: the same frames for the same events. A chunk
+ * cannot take back what was said before it, so that an attempt which begins anew behind a piece ends the stream.
+ * `onError` makes the frame of an error.
+ */
+export function createChunkFold(options: ChunkOptions, onError: (error: StreamError) => string) {
+  const { id, created, model, includesUsage } = options
+  const head = `data: ${JSON.stringify({ id, object: 'chat.completion.chunk', created, model }).slice(0, -1)},"choices":[`
+  const tail = includesUsage ? '],"usage":null}\n\n' : ']}\n\n'
+  const callIndex = new Map<string, number>()
+  /** The arguments of each call that were told already. */
+  const told = new Map<string, string>()
+  let hasBegun = false
+  let isOver = false
+
+  /** `delta` is JSON. */
+  function chunk(delta: string, finishReason: string | null = null): string {
+    const reason = JSON.stringify(finishReason)
+    return `${head}{"index":0,"delta":${delta},"logprobs":null,"finish_reason":${reason}}${tail}`
+  }
+
+  function begin(): string {
+    if (hasBegun) return ''
+    hasBegun = true
+    return chunk('{"role":"assistant","content":"","refusal":null}')
+  }
+
+  function say(field: 'content' | 'reasoning_content' | 'refusal', data: string): string {
+    return begin() + chunk(`{"${field}":${textIn(data)}}`)
+  }
+
+  function startCall(data: string): string {
+    const { call_id: callId, name } = JSON.parse(data) as { call_id: string; name: string }
+    const index = callIndex.size
+    callIndex.set(callId, index)
+    told.set(callId, '')
+    return begin() + call({ index, id: callId, type: 'function', function: { name, arguments: '' } })
+  }
+
+  function addArguments(callId: string, args: string): string {
+    const index = callIndex.get(callId)
+    if (index === undefined || args === '') return ''
+    told.set(callId, (told.get(callId) ?? '') + args)
+    return call({ index, function: { arguments: args } })
+  }
+
+  /** Some providers tell the arguments only now. */
+  function endCall(data: string): string {
+    const { call_id: callId, arguments: args } = JSON.parse(data) as { call_id: string; arguments: string }
+    const before = told.get(callId) ?? ''
+    return args.startsWith(before) ? addArguments(callId, args.slice(before.length)) : ''
+  }
+
+  function call(toolCall: object): string {
+    return chunk(JSON.stringify({ tool_calls: [toolCall] }))
+  }
+
+  function end(data: string): string {
+    const { status, finish_reason: finishReason, usage, error } = JSON.parse(data) as Ending
+    isOver = true
+    const reason = finishReasonOf({ status, finishReason }, callIndex.size > 0)
+    if (reason === null) return fail(error ?? (status === 'cancelled' ? cancelled : unexplained))
+    const counted = includesUsage && usage ? usageOf(usage) : undefined
+    const last = counted ? `${head}],"usage":${JSON.stringify(counted)}}\n\n` : ''
+    return `${begin()}${chunk('{}', reason)}${last}data: [DONE]\n\n`
+  }
+
+  function fail(error: StreamError): string {
+    isOver = true
+    return `${onError(error)}data: [DONE]\n\n`
+  }
+
+  /** The frames of an event; '' where it has none. */
+  function framesOf({ type, data }: Pick<ReplyEvent, 'type' | 'data'>): string {
+    if (isOver) return ''
+    switch (type) {
+      case 'text.delta':
+        return say('content', data)
+      case 'reasoning.delta':
+        return say('reasoning_content', data)
+      case 'refusal.delta':
+        return say('refusal', data)
+      case 'tool_call.started':
+        return startCall(data)
+      case 'tool_call.delta': {
+        const { call_id: callId, arguments: args } = JSON.parse(data) as {
+          call_id: string
+          arguments: string
+        }
+        return addArguments(callId, args)
+      }
+      case 'tool_call.done':
+        return endCall(data)
+      case 'reply.restarted':
+        return hasBegun ? fail(restarted) : ''
+      default:
+        return isEnd(type) ? end(data) : ''
+    }
+  }
+
+  return {
+    framesOf,
+    get isOver() {
+      return isOver
+    },
+  }
+}
+
+const unexplained: StreamError = { code: 'internal_error', message: replyErrors.internal_error }
+
+/** The text of `{"text": …}` as JSON, as it stands: to read and write it again for each piece would cost as much as all else. */
+function textIn(data: string): string {
+  return data.slice('{"text":'.length, -1)
+}
+
+/** Whether the event is the first that a reader could see something of. */
+export function isVisible(type: EventType): boolean {
+  return !unseen.has(type)
+}
+
+const unseen = new Set<EventType>(['reply.started', 'reply.restarted', 'reply.resumed', 'reply.retrying'])

@@ -1,0 +1,158 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { openAiRefusals } from '../../../http/answers.ts'
+import type { Interaction } from '../../../interactions/interaction.ts'
+import type { Interactions } from '../../../interactions/interactions.ts'
+import type { Message } from '../../../messages/message.ts'
+import type { Messages } from '../../../messages/messages.ts'
+import { found, missing, openAiId, uuidOf } from '../../ids.ts'
+import { listView } from '../../list.ts'
+import { metadataIn } from '../../schemas.ts'
+import { storedCompletionOf } from '../completion.ts'
+import { storedMessageOf } from './messages.ts'
+import {
+  completionChange,
+  completionPage,
+  completionParams,
+  completionsQuery,
+  storedCompletion,
+  storedMessagePage,
+  storedMessagesQuery,
+} from './schemas.ts'
+
+const origin = 'chat_completion'
+
+/** The chat completions that were asked for with `store: true`. */
+export function storedChatRoutes(
+  app: FastifyInstance,
+  { interactions, messages }: { interactions: Interactions; messages: Messages },
+) {
+  const routes = app.withTypeProvider<ZodTypeProvider>()
+  const tags = ['Chat completions']
+
+  /** The interaction of a completion and the reply that is its answer; what is not kept is not found. */
+  async function find(ownerId: string, id: string): Promise<{ interaction: Interaction; reply: Message }> {
+    const uuid = uuidOf('chatcmpl-', id, { in: 'path', field: 'completion_id' })
+    const interaction = await found('chatcmpl-', id, interactions.find(ownerId, uuid))
+    const reply = await messages.firstMade(uuid)
+    const isOne = interaction.origin === origin && interaction.expiresAt === null
+    if (!isOne || !reply) throw missing('chatcmpl-', id)
+    return { interaction, reply }
+  }
+
+  routes.get(
+    '/v1/chat/completions',
+    {
+      schema: {
+        tags,
+        summary: 'List the completions that are kept',
+        description: '`metadata[key]=value` lists those that have the pair.',
+        querystring: completionsQuery,
+        response: { 200: completionPage, ...openAiRefusals.reading() },
+      },
+    },
+    async ({ principal, query }) => {
+      const { limit, order, after, model } = query
+      const page = await interactions.list(principal.ownerId, {
+        limit,
+        order,
+        after: after && uuidOf('chatcmpl-', after, { in: 'query', field: 'after' }),
+        origin,
+        model,
+        metadata: metadataIn(query),
+      })
+      const replies = await Promise.all(page.data.map(({ id }) => messages.firstMade(id)))
+      const shown = page.data.flatMap((interaction, index) => {
+        const reply = replies[index]
+        return reply ? [storedCompletionOf(reply, interaction)] : []
+      })
+      return listView(shown, page.hasMore)
+    },
+  )
+
+  routes.get(
+    '/v1/chat/completions/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Read a completion that is kept',
+        params: completionParams,
+        response: { 200: storedCompletion, ...openAiRefusals.reading('not_found') },
+      },
+    },
+    async ({ principal, params }) => {
+      const { interaction, reply } = await find(principal.ownerId, params.id)
+      return storedCompletionOf(reply, interaction)
+    },
+  )
+
+  routes.post(
+    '/v1/chat/completions/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Change the metadata of a completion that is kept',
+        params: completionParams,
+        body: completionChange,
+        response: { 200: storedCompletion, ...openAiRefusals.storing('not_found') },
+      },
+    },
+    async ({ principal, params, body }) => {
+      const { interaction, reply } = await find(principal.ownerId, params.id)
+      const changed = { metadata: body.metadata ?? {} }
+      return storedCompletionOf(reply, await interactions.change(principal.ownerId, interaction.id, changed))
+    },
+  )
+
+  routes.delete(
+    '/v1/chat/completions/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Delete a completion that is kept',
+        params: completionParams,
+        response: {
+          200: z.object({
+            object: z.literal('chat.completion.deleted'),
+            id: z.string(),
+            deleted: z.literal(true),
+          }),
+          ...openAiRefusals.storing('not_found'),
+        },
+      },
+    },
+    async ({ principal, params }) => {
+      const { interaction } = await find(principal.ownerId, params.id)
+      await interactions.remove(principal.ownerId, interaction.id)
+      const id = openAiId('chatcmpl-', interaction.id)
+      return { object: 'chat.completion.deleted' as const, id, deleted: true as const }
+    },
+  )
+
+  routes.get(
+    '/v1/chat/completions/:id/messages',
+    {
+      schema: {
+        tags,
+        summary: 'List the messages that a completion answered',
+        params: completionParams,
+        querystring: storedMessagesQuery,
+        response: { 200: storedMessagePage, ...openAiRefusals.reading('not_found') },
+      },
+    },
+    async ({ principal, params, query }) => {
+      const { interaction, reply } = await find(principal.ownerId, params.id)
+      const { limit, order } = query
+      const after = query.after && uuidOf('msg_', query.after, { in: 'query', field: 'after' })
+      // What was said later, through another door, is none of its messages.
+      const from = order === 'desc' ? (after ?? reply.id) : after
+      const { data, hasMore } = await messages.list(
+        { id: interaction.id, currentBranch: reply.branch },
+        { limit, order, after: from },
+      )
+      const asked = data.filter(({ position }) => position < reply.position)
+      return listView(asked.map(storedMessageOf), hasMore && asked.length === data.length)
+    },
+  )
+}

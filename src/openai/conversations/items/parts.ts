@@ -1,0 +1,45 @@
+import type { ContentPart } from '../../../messages/content.ts'
+import type { Message } from '../../../messages/message.ts'
+import { openAiId } from '../../ids.ts'
+import { itemId } from '../../items.ts'
+
+/** The places in a message's content of what the item `id` is made of; undefined where it has none such. */
+export function placesOf(id: string, { id: messageId, role, content }: Message): number[] | undefined {
+  if (role === 'AI') return placesIn(content, messageId).get(id)
+  const places = content.flatMap((part, index) =>
+    part.type === 'tool_result' || role !== 'Tool' ? [index] : [],
+  )
+  if (role !== 'Tool') return id === openAiId('msg_', messageId) ? places : undefined
+  const index = places.findIndex((_, number) => id === openAiId('fco_', messageId, number))
+  return index === -1 ? undefined : places.slice(index, index + 1)
+}
+
+/** `content` with `parts` in place of what stands at `places`. */
+export function withParts(content: ContentPart[], places: number[], parts: ContentPart[]): ContentPart[] {
+  const gone = new Set(places)
+  return content.flatMap((part, index) => {
+    if (index === places[0]) return parts
+    return gone.has(index) ? [] : [part]
+  })
+}
+
+const kinds = {
+  text: 'message',
+  refusal: 'message',
+  reasoning: 'reasoning',
+  tool_call: 'function_call',
+} as const
+
+/** What each item of a model's message is made of, by its id: as `items.ts` puts them together. */
+function placesIn(content: ContentPart[], messageId: string): Map<string, number[]> {
+  const items: Array<{ type: 'message' | 'reasoning' | 'function_call'; id: string; places: number[] }> = []
+  for (const [index, part] of content.entries()) {
+    const type = part.type in kinds ? kinds[part.type as keyof typeof kinds] : undefined
+    // A thought of nothing is only kept for its provider.
+    if (!type || (part.type === 'reasoning' && part.text === '')) continue
+    const last = items.at(-1)
+    if (type !== 'function_call' && last?.type === type) last.places.push(index)
+    else items.push({ type, id: itemId(messageId, type, items), places: [index] })
+  }
+  return new Map(items.map(({ id, places }) => [id, places]))
+}

@@ -1,0 +1,170 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { openAiRefusals } from '../../../http/answers.ts'
+import type { Idempotency } from '../../../idempotency/idempotency.ts'
+import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../../../idempotency/schemas.ts'
+import type { Interaction } from '../../../interactions/interaction.ts'
+import type { Interactions } from '../../../interactions/interactions.ts'
+import type { Message } from '../../../messages/message.ts'
+import type { Messages } from '../../../messages/messages.ts'
+import type { Replies } from '../../../replies/replies.ts'
+import { found, missing, partOf } from '../../ids.ts'
+import { item } from '../../item.ts'
+import { itemsOf } from '../../items.ts'
+import { listView } from '../../list.ts'
+import { itemFinder } from '../../responses/find-item.ts'
+import { saidIn } from '../../responses/said.ts'
+import { conversationOf } from '../conversation.ts'
+import { conversationFinder } from '../find.ts'
+import { conversation, conversationParams } from '../schemas.ts'
+import { changedParts } from './change.ts'
+import { pageOfItems } from './page.ts'
+import { placesOf, withParts } from './parts.ts'
+import { conversationItems, includeQuery, itemChange, itemParams, itemsInput, itemsQuery } from './schemas.ts'
+
+/** The items of a conversation: what its messages are made of. */
+export function conversationItemRoutes(
+  app: FastifyInstance,
+  parts: { interactions: Interactions; messages: Messages; replies: Replies; idempotency: Idempotency },
+) {
+  const { interactions, messages, replies, idempotency } = parts
+  const find = conversationFinder(interactions)
+  const routes = app.withTypeProvider<ZodTypeProvider>()
+  const tags = ['Conversations']
+
+  /** The message that an item of a conversation is in. */
+  async function messageOf(ownerId: string, interaction: Interaction, itemId: string): Promise<Message> {
+    const place = { in: 'path', field: 'item_id' } as const
+    const { kind, uuid } = partOf(['msg_', 'rs_', 'fc_', 'fco_'], itemId, place)
+    const message = await found(kind, itemId, messages.find(ownerId, uuid))
+    const isIn = message.interactionId === interaction.id && placesOf(itemId, message) !== undefined
+    if (!isIn) throw missing(kind, itemId)
+    return message
+  }
+
+  function itemIn(message: Message, itemId: string) {
+    const shown = itemsOf(message).find(({ id }) => id === itemId)
+    if (!shown) throw missing('msg_', itemId)
+    return shown
+  }
+
+  routes.post(
+    '/v1/conversations/:id/items',
+    {
+      schema: {
+        tags,
+        summary: 'Add items to a conversation; nothing answers them',
+        params: conversationParams,
+        querystring: includeQuery,
+        headers: idempotencyHeaders,
+        body: itemsInput,
+        response: {
+          200: conversationItems,
+          ...openAiRefusals.storing('not_found', 'idempotency_key_reused'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { ownerId } = request.principal
+      const { id } = await find(ownerId, request.params.id)
+      const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ check, remember }) => {
+        const said = await saidIn(request.body.items, itemFinder(messages, ownerId), 'items')
+        const posted = await replies.post(ownerId, id, {
+          said,
+          wantsReply: false,
+          before: check,
+          also: (tx, made) =>
+            remember(tx, Object.fromEntries(made.said.map((message, index) => [`${index}`, message.id]))),
+        })
+        return posted.said
+      })
+      if ('done' in once) return listView(once.done.flatMap(itemsOf), false)
+      reply.header(replayedHeader, 'true')
+      const ids = Object.values(once.repeated).filter((made) => made !== null)
+      const said = await Promise.all(ids.map((made) => messages.find(ownerId, made)))
+      return listView(said.flatMap(itemsOf), false)
+    },
+  )
+
+  routes.get(
+    '/v1/conversations/:id/items',
+    {
+      schema: {
+        tags,
+        summary: 'List the items of a conversation, newest first',
+        description: 'Of an answer that is still being made there are none yet.',
+        params: conversationParams,
+        querystring: itemsQuery,
+        response: { 200: conversationItems, ...openAiRefusals.reading('not_found') },
+      },
+    },
+    async ({ principal: { ownerId }, params, query }) => {
+      const interaction = await find(ownerId, params.id)
+      return pageOfItems(messages, interaction, query, (itemId) => messageOf(ownerId, interaction, itemId))
+    },
+  )
+
+  routes.get(
+    '/v1/conversations/:id/items/:item',
+    {
+      schema: {
+        tags,
+        summary: 'Read an item',
+        params: itemParams,
+        querystring: includeQuery,
+        response: { 200: item, ...openAiRefusals.reading('not_found') },
+      },
+    },
+    async ({ principal: { ownerId }, params }) => {
+      const interaction = await find(ownerId, params.id)
+      return itemIn(await messageOf(ownerId, interaction, params.item), params.item)
+    },
+  )
+
+  routes.post(
+    '/v1/conversations/:id/items/:item',
+    {
+      schema: {
+        tags,
+        summary: 'Correct an item in its place',
+        description: 'Not in OpenAI’s API. Thoughts cannot be corrected.',
+        params: itemParams,
+        body: itemChange,
+        response: { 200: item, ...openAiRefusals.storing('not_found', 'reply_in_progress') },
+      },
+    },
+    async ({ principal: { ownerId }, params, body }) => {
+      const { id } = await messageOf(ownerId, await find(ownerId, params.id), params.item)
+      const corrected = await messages.correct(ownerId, id, (message) => {
+        const { content } = message
+        const places = placesOf(params.item, message) ?? []
+        const before = places.flatMap((place) => content.slice(place, place + 1))
+        return { content: withParts(content, places, changedParts(body, message, before)) }
+      })
+      return itemIn(corrected, params.item)
+    },
+  )
+
+  routes.delete(
+    '/v1/conversations/:id/items/:item',
+    {
+      schema: {
+        tags,
+        summary: 'Delete an item',
+        params: itemParams,
+        response: { 200: conversation, ...openAiRefusals.storing('not_found', 'reply_in_progress') },
+      },
+    },
+    async ({ principal: { ownerId }, params }) => {
+      const interaction = await find(ownerId, params.id)
+      const message = await messageOf(ownerId, interaction, params.item)
+      if (itemsOf(message).length === 1) await messages.remove(ownerId, message.id)
+      else {
+        await messages.correct(ownerId, message.id, (now) => ({
+          content: withParts(now.content, placesOf(params.item, now) ?? [], []),
+        }))
+      }
+      return conversationOf(interaction)
+    },
+  )
+}

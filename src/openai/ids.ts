@@ -1,0 +1,74 @@
+import { type FieldError, ParleyError } from '../errors.ts'
+
+/** What an id stands for, by its prefix, in the words of who gets it back. */
+const kinds = {
+  conv_: 'Conversation',
+  resp_: 'Response',
+  'chatcmpl-': 'Chat completion',
+  msg_: 'Item',
+  rs_: 'Item',
+  fc_: 'Item',
+  fco_: 'Item',
+} as const
+
+export type IdKind = keyof typeof kinds
+
+/**
+ * The id of a row on OpenAI's wire: what it is, and the digits of its UUID. An item that is only a part of a
+ * message has the message's, and behind it which part, from 1; the first needs none.
+ */
+export function openAiId(kind: IdKind, uuid: string, part = 0): string {
+  const id = `${kind}${uuid.replaceAll('-', '')}`
+  return part === 0 ? id : `${id}_${part}`
+}
+
+/** Where an id stands in the request. */
+export type Place = Pick<FieldError, 'in' | 'field'>
+
+/**
+ * The UUID of an id. Rejects with `invalid_request` what cannot be one because it says that it is something else,
+ * and with `not_found` what was never given here.
+ */
+export function uuidOf(kind: IdKind, id: string, place: Place): string {
+  const { uuid, part } = partOf([kind], id, place)
+  if (part !== 0) throw missing(kind, id)
+  return uuid
+}
+
+/** The same for an id of one of several kinds, that may be of a part of a message. */
+export function partOf(
+  allowed: readonly IdKind[],
+  id: string,
+  place: Place,
+): { kind: IdKind; uuid: string; part: number } {
+  const kind = allowed.find((prefix) => id.startsWith(prefix))
+  if (!kind) throw wrongKind(allowed, place)
+  const digits = /^([\da-f]{8})([\da-f]{4})([\da-f]{4})([\da-f]{4})([\da-f]{12})(?:_([1-9]\d{0,3}))?$/.exec(
+    id.slice(kind.length),
+  )
+  if (!digits) throw missing(kind, id)
+  return { kind, uuid: digits.slice(1, 6).join('-'), part: Number(digits[6] ?? 0) }
+}
+
+/** What is not there, or another's. */
+export function missing(kind: IdKind, id: string): ParleyError {
+  return new ParleyError('not_found', `${kinds[kind]} with id '${id.slice(0, 100)}' not found.`)
+}
+
+/** What `finding` finds; where that is nothing, it is told by the id that was asked for. */
+export async function found<T>(kind: IdKind, id: string, finding: Promise<T>): Promise<T> {
+  try {
+    return await finding
+  } catch (error) {
+    if (error instanceof ParleyError && error.code === 'not_found') throw missing(kind, id)
+    throw error
+  }
+}
+
+function wrongKind(allowed: readonly IdKind[], place: Place): ParleyError {
+  const prefixes = allowed.map((kind) => `'${kind}'`).join(' or ')
+  const message = `expected an id that begins with ${prefixes}`
+  return new ParleyError('invalid_request', `Invalid '${place.field}': ${message}.`, {
+    fields: [{ ...place, message }],
+  })
+}

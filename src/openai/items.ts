@@ -1,0 +1,141 @@
+import {
+  type ContentPart,
+  type FilePart,
+  type ImagePart,
+  shownContent,
+  type TextPart,
+} from '../messages/content.ts'
+import type { Message } from '../messages/message.ts'
+import { inlineData } from '../messages/resource.ts'
+import { type IdKind, openAiId } from './ids.ts'
+import type { InputPart, Item, ItemStatus, OutputContent, OutputItem } from './item.ts'
+
+/** A message as items: one for each of its thoughts, texts and calls, in their order. */
+export function itemsOf(message: Message): Item[] {
+  const { id, role, content } = message
+  switch (role) {
+    case 'AI':
+      return outputItems(message)
+    case 'Tool':
+      return content
+        .filter((part) => part.type === 'tool_result')
+        .map((part, index) => ({
+          id: openAiId('fco_', id, index),
+          type: 'function_call_output',
+          status: 'completed',
+          call_id: part.call_id,
+          output: typeof part.output === 'string' ? part.output : part.output.map(inputPart),
+        }))
+    default:
+      return [
+        {
+          id: openAiId('msg_', id),
+          type: 'message',
+          status: 'completed',
+          role: role === 'System' ? 'system' : 'user',
+          content: content.filter(isInput).map(inputPart),
+        },
+      ]
+  }
+}
+
+/** What a model said, or a client in its name, as items. */
+export function outputItems({ id, content, metadata, making }: Message): OutputItem[] {
+  const items = assemble(id, shownContent(content))
+  const { phase } = metadata
+  if (!making && (phase === 'commentary' || phase === 'final_answer')) {
+    for (const item of items) if (item.type === 'message') item.phase = phase
+  }
+  if (making && making.status !== 'completed') markCutOff(items)
+  return items
+}
+
+/** What was cut off ends with what was being said. */
+function markCutOff(items: OutputItem[]): void {
+  const last = items.at(-1)
+  if (last?.type === 'message') last.status = 'incomplete'
+  for (const item of items) if (item.type === 'function_call') item.status = callStatus(item.arguments)
+}
+
+/** Of a call that nobody said the end of. */
+export function callStatus(args: string): 'completed' | 'incomplete' {
+  try {
+    JSON.parse(args)
+    return 'completed'
+  } catch {
+    return 'incomplete'
+  }
+}
+
+/** The parts of a message, and the name of each item that they make, by its kind and number. */
+function assemble(id: string, content: ContentPart[]): OutputItem[] {
+  const items: OutputItem[] = []
+  for (const part of content) {
+    const last = items.at(-1)
+    const said = outputContent(part)
+    if (said && last?.type === 'message') last.content.push(said)
+    else if (said) items.push({ ...newItem('message', itemId(id, 'message', items)), content: [said] })
+    else if (part.type === 'reasoning') {
+      const { text } = part
+      const item = newItem('reasoning', itemId(id, 'reasoning', items))
+      items.push({ ...item, summary: [{ type: 'summary_text', text }] })
+    } else if (part.type === 'tool_call') {
+      items.push(callItem(itemId(id, 'function_call', items), part, 'completed'))
+    }
+  }
+  return items
+}
+
+const idKinds = { message: 'msg_', reasoning: 'rs_', function_call: 'fc_' } as const satisfies Record<
+  OutputItem['type'],
+  IdKind
+>
+
+/** The id of the next item of a message: the first of each kind has only the message's digits. */
+export function itemId(messageId: string, type: OutputItem['type'], before: Array<{ type: string }>): string {
+  return openAiId(idKinds[type], messageId, before.filter((item) => item.type === type).length)
+}
+
+/** An item that has nothing in it yet. */
+export function newItem<Type extends 'message' | 'reasoning'>(type: Type, id: string) {
+  const empty = {
+    message: { id, type: 'message', status: 'completed', role: 'assistant', content: [] },
+    reasoning: { id, type: 'reasoning', summary: [] },
+  } satisfies { [Kind in 'message' | 'reasoning']: Extract<OutputItem, { type: Kind }> }
+  return empty[type]
+}
+
+export function callItem(
+  id: string,
+  { call_id, name, arguments: args }: { call_id: string; name: string; arguments: string },
+  status: ItemStatus,
+): Extract<OutputItem, { type: 'function_call' }> {
+  return { id, type: 'function_call', status, call_id, name, arguments: args }
+}
+
+/** A part of what a model said; undefined for one that is an item of its own. */
+export function outputContent(part: ContentPart): OutputContent | undefined {
+  if (part.type === 'text') return { type: 'output_text', text: part.text, annotations: [], logprobs: [] }
+  if (part.type === 'refusal') return { type: 'refusal', refusal: part.text }
+  return undefined
+}
+
+type Input = TextPart | ImagePart | FilePart
+
+function isInput(part: ContentPart): part is Input {
+  return part.type === 'text' || part.type === 'image' || part.type === 'file'
+}
+
+function inputPart(part: Input): InputPart {
+  switch (part.type) {
+    case 'text':
+      return { type: 'input_text', text: part.text }
+    case 'image':
+      return { type: 'input_image', image_url: part.url, detail: part.detail ?? 'auto' }
+    case 'file': {
+      const { filename, url } = part
+      const where = inlineData(url) ? { file_data: url } : { file_url: url }
+      return { type: 'input_file', ...(filename !== undefined && { filename }), ...where }
+    }
+  }
+}

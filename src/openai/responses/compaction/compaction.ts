@@ -1,0 +1,127 @@
+import { ParleyError } from '../../../errors.ts'
+import type { Interactions } from '../../../interactions/interactions.ts'
+import { type ContentPart, textOf } from '../../../messages/content.ts'
+import type { Message } from '../../../messages/message.ts'
+import type { Messages, Way } from '../../../messages/messages.ts'
+import { estimateTextTokens, estimateTokens } from '../../../messages/tokens.ts'
+import type { NewMessage } from '../../../replies/post.ts'
+import type { AskedReply, Replies } from '../../../replies/replies.ts'
+import { itemFinder } from '../find-item.ts'
+import type { ResponseInput } from '../input.ts'
+import type { CountRequest } from '../request.ts'
+import type { Responses } from '../responses.ts'
+import { saidIn } from '../said.ts'
+
+const pageSize = 100
+/** Of what a client names without sending it. */
+const maxMessages = 2_000
+const keptMs = 7_200_000
+const maxWaitMs = 2 ** 31 - 1
+
+const request =
+  'Sum up this conversation for whoever goes on with it and has not read it: all facts, names, numbers, decisions, ' +
+  'wishes and open questions, and what tools said. Write nothing but the summary.'
+
+/** What is said of a conversation without being said in it: how long it is, and what it comes to. */
+export function createCompaction(parts: {
+  interactions: Pick<Interactions, 'create' | 'find' | 'remove'>
+  messages: Pick<Messages, 'find' | 'list'>
+  replies: Pick<Replies, 'findAsked' | 'mayPost' | 'postIn' | 'waitForEnd'>
+  responses: Pick<Responses, 'originOf'>
+}) {
+  const { interactions, messages, replies, responses } = parts
+
+  /** What a model would be given, oldest first. */
+  async function windowOf(
+    ownerId: string,
+    asked: Pick<CountRequest, 'conversation' | 'previous_response_id'>,
+    input: ResponseInput | null | undefined,
+  ): Promise<NewMessage[]> {
+    const { way, previous } = await responses.originOf(ownerId, asked)
+    const before = way ? await historyOf(way, previous) : []
+    const said = input ? await saidIn(input, itemFinder(messages, ownerId)) : []
+    return [...before.map(({ role, content }) => ({ role, content })), ...said]
+  }
+
+  async function historyOf(way: Way, upTo: Message | undefined): Promise<Message[]> {
+    const history: Message[] = upTo ? [upTo] : []
+    let after = upTo?.id
+    for (;;) {
+      const { data, hasMore } = await messages.list(way, { limit: pageSize, order: 'desc', after })
+      history.push(...data)
+      after = data.at(-1)?.id
+      if (!hasMore) return history.filter(({ content }) => content.length > 0).toReversed()
+      if (history.length >= maxMessages) throw tooLong()
+    }
+  }
+
+  /** An estimate of the tokens of a request. */
+  async function count(ownerId: string, asked: CountRequest): Promise<number> {
+    const window = await windowOf(ownerId, asked, asked.input)
+    const { instructions, tools, text } = asked
+    const beside = [
+      instructions ?? '',
+      tools?.length ? JSON.stringify(tools) : '',
+      text?.format ? JSON.stringify(text.format) : '',
+    ]
+    return (
+      window.reduce((tokens, { content }) => tokens + tokensOf(content), 0) +
+      beside.reduce((tokens, each) => tokens + (each === '' ? 0 : estimateTextTokens(each)), 0)
+    )
+  }
+
+  /** Has a model sum up what was said, and resolves with the reply; what it took to ask is removed. */
+  async function compact(
+    ownerId: string,
+    asked: Pick<CountRequest, 'input' | 'instructions' | 'previous_response_id'> & { model: string },
+    signal: AbortSignal,
+  ): Promise<AskedReply & { summary: string }> {
+    const window = await windowOf(ownerId, asked, asked.input)
+    if (window.length === 0) throw nothing()
+    replies.mayPost({ wantsReply: true })
+    const turn = {
+      said: [...window, { role: 'Human' as const, content: request }],
+      wantsReply: true,
+      model: asked.model,
+      options: typeof asked.instructions === 'string' ? { prompt: asked.instructions } : {},
+    }
+    let replyId = ''
+    const { id } = await interactions.create(
+      ownerId,
+      { model: asked.model },
+      {
+        keptMs,
+        also: async (tx, interaction) => {
+          replyId = (await replies.postIn(tx, ownerId, interaction.id, turn)).reply?.id ?? ''
+        },
+      },
+    )
+    try {
+      await replies.waitForEnd(ownerId, replyId, maxWaitMs, signal)
+      const made = await replies.findAsked(ownerId, replyId)
+      return { ...made, summary: textOf(made.reply.content) }
+    } finally {
+      await interactions.remove(ownerId, id)
+    }
+  }
+
+  return { count, compact }
+}
+
+function tokensOf(content: string | ContentPart[]): number {
+  return typeof content === 'string' ? estimateTextTokens(content) : estimateTokens(content)
+}
+
+function nothing(): ParleyError {
+  const message = 'is required'
+  return new ParleyError('invalid_request', 'input: there is nothing to compact', {
+    fields: [{ in: 'body', field: 'input', message }],
+  })
+}
+
+function tooLong(): ParleyError {
+  const message = `goes on behind more than ${maxMessages} messages`
+  return new ParleyError('invalid_request', `previous_response_id ${message}`, {
+    fields: [{ in: 'body', field: 'previous_response_id', message }],
+  })
+}

@@ -1,0 +1,151 @@
+import { z } from 'zod'
+import { callId, maxTextChars } from '../../messages/content.ts'
+import { resourceUrl } from '../../messages/resource.ts'
+import { plainText } from '../../text.ts'
+
+/** What a client may say on OpenAI's wire of today. What is known there, and not done here, is refused by name. */
+
+const maxItems = 2_000
+const maxParts = 256
+
+const text = plainText({ max: maxTextChars })
+/** Accepted, because clients send back what they got; what it says is known here already. */
+const ignored = z.unknown().optional()
+const noFileId = z
+  .null({ error: 'is not supported: there are no uploads here; send the bytes, or where they are' })
+  .optional()
+const common = { id: plainText({ max: 256 }).nullish(), status: ignored }
+
+const textInput = z.strictObject({
+  type: z.literal('input_text'),
+  text,
+  prompt_cache_breakpoint: ignored,
+})
+const imageInput = z.strictObject({
+  type: z.literal('input_image'),
+  image_url: resourceUrl,
+  detail: z.enum(['auto', 'low', 'high']).nullish(),
+  file_id: noFileId,
+  prompt_cache_breakpoint: ignored,
+})
+const fileInput = z
+  .strictObject({
+    type: z.literal('input_file'),
+    filename: plainText({ min: 1, max: 512 }).nullish(),
+    file_data: resourceUrl.nullish(),
+    file_url: resourceUrl.nullish(),
+    file_id: noFileId,
+    detail: ignored,
+    prompt_cache_breakpoint: ignored,
+  })
+  .refine(({ file_data, file_url }) => (typeof file_data === 'string') !== (typeof file_url === 'string'), {
+    path: ['file_data'],
+    error: 'is needed, or file_url; not both',
+  })
+
+const unknownPart = { error: 'is not supported: known are input_text, input_image and input_file' }
+const inputPart = z.discriminatedUnion('type', [textInput, imageInput, fileInput], unknownPart)
+export const inputParts = z.array(inputPart).min(1).max(maxParts)
+
+const userMessage = z.strictObject({
+  ...common,
+  type: z.literal('message').optional(),
+  role: z.literal('user'),
+  content: z.union([text, inputParts]),
+  phase: ignored,
+})
+const systemMessage = z.strictObject({
+  ...common,
+  type: z.literal('message').optional(),
+  role: z.enum(['system', 'developer']),
+  content: z.union([
+    text,
+    z
+      .array(z.discriminatedUnion('type', [textInput], { error: 'is not supported: only input_text is' }))
+      .min(1)
+      .max(maxParts),
+  ]),
+  phase: ignored,
+})
+const assistantPart = z.discriminatedUnion(
+  'type',
+  [
+    z.strictObject({
+      type: z.literal('output_text'),
+      text,
+      annotations: ignored,
+      logprobs: ignored,
+      parsed: ignored,
+    }),
+    z.strictObject({ type: z.literal('refusal'), refusal: text }),
+    textInput,
+  ],
+  { error: 'is not supported: known are output_text and refusal' },
+)
+const assistantMessage = z.strictObject({
+  ...common,
+  type: z.literal('message').optional(),
+  role: z.literal('assistant'),
+  content: z.union([text, z.array(assistantPart).max(maxParts)]),
+  phase: z.enum(['commentary', 'final_answer']).nullish(),
+})
+const message = z.discriminatedUnion('role', [userMessage, systemMessage, assistantMessage])
+
+const functionCall = z.strictObject({
+  ...common,
+  type: z.literal('function_call'),
+  call_id: callId,
+  name: plainText({ min: 1, max: 256 }),
+  arguments: text,
+  namespace: z.null({ error: 'is not supported' }).optional(),
+  parsed_arguments: ignored,
+})
+const functionCallOutput = z.strictObject({
+  ...common,
+  type: z.literal('function_call_output'),
+  call_id: callId,
+  output: z.union([text, inputParts]),
+})
+const reasoning = z.strictObject({
+  ...common,
+  type: z.literal('reasoning'),
+  summary: z
+    .array(z.object({ type: z.literal('summary_text'), text }))
+    .max(maxParts)
+    .default([]),
+  content: z
+    .array(z.object({ type: z.literal('reasoning_text'), text }))
+    .max(maxParts)
+    .nullish(),
+  encrypted_content: plainText({ max: maxTextChars }).nullish(),
+})
+const compaction = z.strictObject({
+  ...common,
+  type: z.literal('compaction'),
+  encrypted_content: plainText({ min: 1, max: maxTextChars }),
+  created_by: ignored,
+})
+const itemReference = z.strictObject({
+  type: z.literal('item_reference'),
+  id: plainText({ min: 1, max: 256 }),
+})
+
+export const inputItem = z
+  .discriminatedUnion(
+    'type',
+    [message, functionCall, functionCallOutput, reasoning, compaction, itemReference],
+    {
+      error:
+        'is not supported: known are message, function_call, function_call_output, reasoning, compaction and item_reference',
+    },
+  )
+  .meta({ id: 'GivenItem', description: 'Something that was said, called or thought before.' })
+
+export const responseInput = z
+  .union([plainText({ min: 1, max: maxTextChars }), z.array(inputItem).min(1).max(maxItems)])
+  .meta({ id: 'GivenInput', description: 'A text that the user says, or items.' })
+
+export type InputItem = z.infer<typeof inputItem>
+export type InputMessage = z.infer<typeof message>
+export type GivenPart = z.infer<typeof inputPart>
+export type ResponseInput = z.infer<typeof responseInput>

@@ -1,0 +1,186 @@
+import { z } from 'zod'
+import { toolName } from '../../messages/content.ts'
+import { jsonSchemaObject } from '../../replies/json-schema.ts'
+import { reasoningEfforts } from '../../replies/options.ts'
+import { responseFormat } from '../../replies/response-format.ts'
+import { plainText } from '../../text.ts'
+import { responseInput } from './input.ts'
+
+/** What a response is asked with. Each field that OpenAI knows is done, told again, or refused by name. */
+
+const notHere = (why: string) => z.null({ error: `is not supported: ${why}` }).optional()
+const noOtherTools = 'this server calls no tools of its own; tools of type function are called by you'
+
+const functionTool = z.strictObject({
+  type: z.literal('function'),
+  name: toolName,
+  description: plainText({ max: 16_384 }).nullish(),
+  parameters: jsonSchemaObject.nullish(),
+  strict: z.boolean().nullish(),
+  async: z.literal(false, { error: 'is not supported' }).nullish(),
+  defer_loading: z.literal(false, { error: 'is not supported' }).nullish(),
+  allowed_callers: notHere('only models call'),
+  output_schema: notHere('what comes of a call is not checked'),
+})
+
+const tools = z
+  .array(z.discriminatedUnion('type', [functionTool], { error: `is not supported: ${noOtherTools}` }))
+  .max(128)
+
+const namedTool = z.strictObject({ type: z.literal('function'), name: toolName })
+const toolChoice = z.union([
+  z.enum(['none', 'auto', 'required']),
+  z.discriminatedUnion(
+    'type',
+    [
+      namedTool,
+      z.strictObject({
+        type: z.literal('allowed_tools'),
+        mode: z.enum(['none', 'auto', 'required']).default('auto'),
+        tools: z.array(namedTool).min(1).max(128),
+      }),
+    ],
+    { error: 'is not supported: known are function and allowed_tools' },
+  ),
+])
+
+const [textFormat, jsonObject, jsonSchema] = responseFormat.options
+const text = z.strictObject({
+  format: z
+    .discriminatedUnion('type', [
+      textFormat,
+      jsonObject,
+      jsonSchema.extend({
+        strict: z.boolean().nullish(),
+        description: plainText({ max: 16_384 }).nullish(),
+      }),
+    ])
+    .nullish(),
+  verbosity: z.enum(['low', 'medium', 'high']).nullish(),
+})
+
+const reasoning = z.strictObject({
+  effort: z.enum(reasoningEfforts).nullish(),
+  summary: z.enum(['auto', 'concise', 'detailed']).nullish(),
+  generate_summary: z.enum(['auto', 'concise', 'detailed']).nullish(),
+})
+
+const includable = z.enum(
+  [
+    'reasoning.encrypted_content',
+    'message.input_image.image_url',
+    'file_search_call.results',
+    'web_search_call.results',
+    'web_search_call.action.sources',
+    'computer_call_output.output.image_url',
+    'code_interpreter_call.outputs',
+  ],
+  { error: 'is not supported' },
+)
+
+/** What a model is asked, whether it answers or its input is only counted. */
+export const promptFields = {
+  model: plainText({ min: 1, max: 256 }).nullish(),
+  instructions: plainText({ max: 1_000_000 }).nullish(),
+  previous_response_id: plainText({ min: 1, max: 256 }).nullish(),
+  conversation: z
+    .union([plainText({ min: 1, max: 256 }), z.strictObject({ id: plainText({ min: 1, max: 256 }) })])
+    .nullish(),
+  tools: tools.nullish(),
+  tool_choice: toolChoice.nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  text: text.nullish(),
+  reasoning: reasoning.nullish(),
+  truncation: z.enum(['auto', 'disabled']).nullish(),
+}
+
+const label = plainText({ max: 64 }).nullish()
+
+/** `POST /v1/responses`, and the frames `response.create` but for their `type`. */
+export const createFields = {
+  ...promptFields,
+  input: responseInput,
+  metadata: z
+    .record(plainText({ min: 1, max: 64 }), plainText({ max: 512 }))
+    .refine((given) => Object.keys(given).length <= 16, { error: 'may have at most 16 keys' })
+    .nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  max_output_tokens: z.int().min(1).max(10_000_000).nullish(),
+  max_tool_calls: z.int().min(1).max(1_000_000).nullish(),
+  top_logprobs: z.literal(0, { error: 'is not supported: no log probabilities are told' }).nullish(),
+  include: z.array(includable).max(16).nullish(),
+  store: z.boolean().nullish(),
+  context_management: z
+    .array(z.unknown())
+    .max(0, { error: 'is not supported: compact with POST /v1/responses/compact, or truncate' })
+    .nullish(),
+  service_tier: z.enum(['auto', 'default', 'fast', 'flex', 'priority', 'scale']).nullish(),
+  user: plainText({ max: 512 }).nullish(),
+  safety_identifier: label,
+  prompt_cache_key: label,
+  prompt_cache_retention: z.enum(['in_memory', '24h']).nullish(),
+  prompt_cache_options: notHere('providers cache as they do'),
+  prompt: notHere('there are no prompt templates here; send instructions'),
+  moderation: notHere('nothing is moderated here'),
+  image: notHere('no images are made'),
+  access_programs: notHere('there are none'),
+}
+
+/** What only the transport of HTTP has. */
+const httpFields = {
+  background: z.boolean().nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.strictObject({ include_obfuscation: z.boolean().nullish() }).nullish(),
+}
+
+export const createBody = z
+  .strictObject({ ...createFields, ...httpFields })
+  .superRefine(({ background, store, conversation, previous_response_id: previous }, { addIssue }) => {
+    const wrong = (field: string, message: string) => addIssue({ code: 'custom', path: [field], message })
+    if (background && store === false) wrong('background', 'needs what it makes to be stored')
+    if (conversation && previous) wrong('previous_response_id', twoOrigins)
+  })
+
+const twoOrigins = 'cannot be given together with conversation'
+const onlyHttp = 'on a WebSocket all is streamed, and nothing else'
+
+/** A message on a WebSocket. */
+export const createMessage = z
+  .strictObject({
+    ...createFields,
+    type: z.literal('response.create', { error: 'is not supported: only response.create is' }),
+    generate: z.literal(true, { error: 'is not supported' }).nullish(),
+    stream: z.literal(true, { error: `is not supported: ${onlyHttp}` }).nullish(),
+    background: z.literal(false, { error: `is not supported: ${onlyHttp}` }).nullish(),
+  })
+  .refine(({ conversation, previous_response_id: previous }) => !(conversation && previous), {
+    path: ['previous_response_id'],
+    error: twoOrigins,
+  })
+
+export type CreateRequest = z.infer<typeof createBody>
+
+/** `POST /v1/responses/input_tokens` */
+export const countBody = z.strictObject({
+  ...promptFields,
+  input: responseInput.nullish(),
+  personality: notHere('models are asked as they are'),
+})
+
+export type CountRequest = z.infer<typeof countBody>
+
+/** `POST /v1/responses/compact` */
+export const compactBody = z.strictObject({
+  model: plainText({ min: 1, max: 256 }),
+  input: responseInput.nullish(),
+  instructions: promptFields.instructions,
+  previous_response_id: promptFields.previous_response_id,
+  prompt_cache_key: label,
+  prompt_cache_retention: createFields.prompt_cache_retention,
+  prompt_cache_options: createFields.prompt_cache_options,
+  service_tier: createFields.service_tier,
+  image: createFields.image,
+})

@@ -1,0 +1,95 @@
+import type { Telling } from './telling.ts'
+
+/** A step of what a model says. */
+export type Said =
+  | { kind: 'text' | 'reasoning' | 'refusal'; text: string }
+  | { kind: 'call'; step: 'started' | 'delta' | 'done'; call_id: string; name: string; arguments: string }
+
+interface Piece {
+  kind: Said['kind']
+  text: string
+}
+
+/**
+ * Tells what the attempts at an answer say. What was told cannot be taken back: so one that begins anew is silent
+ * for as long as it says what was told before, and then goes on from there. Only where it says something else are
+ * the items that were told closed as incomplete, and all of it is told in new ones.
+ */
+export function createRetelling(telling: Telling) {
+  /** What was told and is not void. A call is no text: it never comes again the same. */
+  let told: Piece[] = []
+  /** How far an attempt that began anew has come in what was told; undefined where it has come through. */
+  let at: { piece: number; chars: number } | undefined
+  let attempt = 1
+
+  function say(said: Said): void {
+    if (at) sayAgain(said, at)
+    else tell(said)
+  }
+
+  function tell(said: Said): void {
+    if (said.kind !== 'call') {
+      const last = told.at(-1)
+      if (last?.kind === said.kind) last.text += said.text
+      else told.push({ kind: said.kind, text: said.text })
+      telling.say(said.kind, said.text)
+      return
+    }
+    const { step, call_id: callId, name, arguments: args } = said
+    if (step === 'started') {
+      told.push({ kind: 'call', text: '' })
+      telling.startCall(callId, name)
+    } else if (step === 'delta') telling.addArguments(callId, args)
+    else telling.endCall(callId, name, args, 'completed')
+  }
+
+  function sayAgain(said: Said, { piece, chars }: { piece: number; chars: number }): void {
+    const expected = told[piece]
+    if (!expected) {
+      at = undefined
+      tell(said)
+    } else if (expected.kind !== 'call' && said.kind !== expected.kind && chars === expected.text.length) {
+      at = { piece: piece + 1, chars: 0 }
+      sayAgain(said, at)
+    } else if (said.kind === 'call' || said.kind !== expected.kind) {
+      diverge(said)
+    } else {
+      const rest = expected.text.slice(chars)
+      if (rest.startsWith(said.text)) at = { piece, chars: chars + said.text.length }
+      else if (said.text.startsWith(rest) && piece === told.length - 1) {
+        at = undefined
+        tell({ kind: said.kind, text: said.text.slice(rest.length) })
+      } else diverge(said)
+    }
+  }
+
+  /** It says something else. */
+  function diverge(said?: Said): void {
+    const again = told.slice(0, at?.piece)
+    const current = told[at?.piece ?? told.length]
+    if (current && at && at.chars > 0) again.push({ ...current, text: current.text.slice(0, at.chars) })
+    at = undefined
+    told = []
+    telling.drop(attempt)
+    for (const { kind, text } of again) if (kind !== 'call') tell({ kind, text })
+    if (said) tell(said)
+  }
+
+  return {
+    say,
+    /** The next attempt begins anew. */
+    restart(number: number) {
+      attempt = number
+      if (told.length > 0) at = { piece: 0, chars: 0 }
+    },
+    /** No more is said. */
+    finish(isWhole: boolean) {
+      const last = told.at(-1)
+      const isThrough =
+        !at || at.piece >= told.length || (at.piece === told.length - 1 && at.chars === last?.text.length)
+      if (!isThrough || (last?.kind === 'call' && at)) diverge()
+      at = undefined
+      telling.close(isWhole ? 'completed' : 'incomplete')
+    },
+  }
+}

@@ -1,0 +1,123 @@
+import { ParleyError } from '../../errors.ts'
+import type { Metadata, Role } from '../../interactions/interaction.ts'
+import type { ContentPart, FilePart, ImagePart, TextPart } from '../../messages/content.ts'
+import type { NewMessage } from '../../replies/post.ts'
+import { openSummary } from './compaction/summary.ts'
+import type { GivenPart, InputItem, InputMessage, ResponseInput } from './input.ts'
+
+/** The parts of the item of that id, as a model said them; rejects where there is none. */
+export type FindItem = (id: string, field: string) => Promise<ContentPart[]>
+
+/** The messages that an input stands for. What a model said or did in one breath is one message. */
+export async function saidIn(
+  input: ResponseInput,
+  findItem: FindItem,
+  field = 'input',
+): Promise<NewMessage[]> {
+  if (typeof input === 'string') return [{ role: 'Human', content: input }]
+  const said = gathering()
+  for (const [index, item] of input.entries()) await add(item, `${field}.${index}`)
+  if (said.messages.length === 0) {
+    const message = 'says nothing'
+    throw new ParleyError('invalid_request', `${field}: ${message}`, {
+      fields: [{ in: 'body', field, message }],
+    })
+  }
+  return said.messages
+
+  async function add(item: InputItem, place: string): Promise<void> {
+    switch (item.type) {
+      case 'function_call': {
+        const { call_id, name, arguments: args } = item
+        said.add('AI', [{ type: 'tool_call', call_id, name, arguments: args }])
+        break
+      }
+      case 'function_call_output': {
+        const { call_id, output } = item
+        const given = typeof output === 'string' ? output : output.map(partOf)
+        said.add('Tool', [{ type: 'tool_result', call_id, output: given }])
+        break
+      }
+      case 'reasoning': {
+        const thoughts = (item.content?.length ?? 0) > 0 ? (item.content ?? []) : item.summary
+        said.add(
+          'AI',
+          thoughts.filter(isSaid).map(({ text }) => ({ type: 'reasoning', text })),
+        )
+        break
+      }
+      case 'compaction':
+        said.add('System', [{ type: 'text', text: openSummary(item.encrypted_content, place) }])
+        break
+      case 'item_reference':
+        said.add('AI', await findItem(item.id, `${place}.id`))
+        break
+      default:
+        addMessage(item)
+    }
+  }
+
+  function addMessage(message: InputMessage): void {
+    const { role, content } = message
+    if (role === 'assistant') {
+      const parts =
+        typeof content === 'string' ? [{ type: 'text', text: content } as const] : content.map(saidPart)
+      const { phase } = message
+      said.add('AI', parts.filter(isSaid), phase ? { phase } : {}, { begins: true })
+      return
+    }
+    const parts =
+      typeof content === 'string' ? [{ type: 'text', text: content } as const] : content.map(partOf)
+    const kept = parts.filter((part) => part.type !== 'text' || isSaid(part))
+    said.add(role === 'user' ? 'Human' : 'System', kept)
+  }
+}
+
+function isSaid({ text }: { text: string }): boolean {
+  return text !== ''
+}
+
+type AssistantPart = Exclude<Extract<InputMessage, { role: 'assistant' }>['content'], string>[number]
+
+function saidPart(part: AssistantPart): { type: 'text' | 'refusal'; text: string } {
+  return part.type === 'refusal' ? { type: 'refusal', text: part.refusal } : { type: 'text', text: part.text }
+}
+
+/** A part as it was given. */
+export function partOf(part: GivenPart): TextPart | ImagePart | FilePart {
+  switch (part.type) {
+    case 'input_text':
+      return { type: 'text', text: part.text }
+    case 'input_image':
+      return { type: 'image', url: part.image_url, ...(part.detail && { detail: part.detail }) }
+    case 'input_file': {
+      const { filename, file_data, file_url } = part
+      return { type: 'file', url: file_data ?? file_url ?? '', ...(filename && { filename }) }
+    }
+  }
+}
+
+/** Messages in the making. */
+function gathering() {
+  const messages: Array<NewMessage & { content: ContentPart[] }> = []
+
+  function add(role: Role, parts: ContentPart[], metadata: Metadata = {}, { begins = false } = {}): void {
+    if (parts.length === 0) return
+    const last = messages.at(-1)
+    if (last && last.role === role && goesOn(last, metadata, begins)) last.content.push(...parts)
+    else messages.push({ role, content: [...parts], metadata })
+  }
+
+  function goesOn(
+    last: { role: Role; content: ContentPart[]; metadata?: Metadata | undefined },
+    metadata: Metadata,
+    begins: boolean,
+  ) {
+    if (last.role === 'Tool') return true
+    if (last.role !== 'AI') return false
+    const hasSpoken = last.content.some(({ type }) => type === 'text' || type === 'refusal')
+    return !(begins && hasSpoken) && (last.metadata?.['phase'] ?? '') === (metadata['phase'] ?? '')
+  }
+
+  return { messages, add }
+}

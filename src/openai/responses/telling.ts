@@ -1,0 +1,178 @@
+import type { OutputItem } from '../item.ts'
+import { callItem, callStatus, itemId, newItem, outputContent } from '../items.ts'
+
+type Kind = 'text' | 'reasoning' | 'refusal'
+type MessageItem = Extract<OutputItem, { type: 'message' }>
+type ReasoningItem = Extract<OutputItem, { type: 'reasoning' }>
+type CallItem = Extract<OutputItem, { type: 'function_call' }>
+
+/** A part that grows: of a message, or what was thought. */
+interface Growing {
+  kind: Kind
+  item: MessageItem | ReasoningItem
+  /** Of all items that were told, whatever became of them. */
+  outputIndex: number
+  partIndex: number
+  text: string
+}
+
+export type Telling = ReturnType<typeof createTelling>
+
+/** Tells how the items of a response come to be, piece by piece, as OpenAI's stream does. */
+export function createTelling(messageId: string, emit: (type: string, fields: object) => void) {
+  let items: OutputItem[] = []
+  /** How many items were told before these. */
+  let before = 0
+  /** Behind the ids of items that tell once more what others began to tell. */
+  let suffix = ''
+  let growing: Growing | undefined
+  const calls = new Map<string, { item: CallItem; outputIndex: number }>()
+
+  function idOf(type: OutputItem['type']): string {
+    return itemId(messageId, type, items) + suffix
+  }
+
+  function open<Item extends OutputItem>(item: Item): { item: Item; outputIndex: number } {
+    const outputIndex = before + items.length
+    items.push(item)
+    emit('response.output_item.added', { output_index: outputIndex, item: structuredClone(item) })
+    return { item, outputIndex }
+  }
+
+  function say(kind: Kind, text: string): void {
+    if (growing?.kind !== kind) growing = begin(kind)
+    const { item, outputIndex, partIndex } = growing
+    growing.text += text
+    const where = { item_id: item.id, output_index: outputIndex }
+    if (kind === 'reasoning') {
+      const summary = { summary_index: partIndex }
+      emit('response.reasoning_summary_text.delta', { ...where, ...summary, delta: text })
+    } else if (kind === 'refusal') {
+      emit('response.refusal.delta', { ...where, content_index: partIndex, delta: text })
+    } else {
+      emit('response.output_text.delta', { ...where, content_index: partIndex, delta: text, logprobs: [] })
+    }
+  }
+
+  /** A new part: in the message that is being said, or in a new item. */
+  function begin(kind: Kind): Growing {
+    const goesOn = growing && growing.kind !== 'reasoning' && kind !== 'reasoning'
+    const last = growing
+    closePart()
+    if (last && goesOn && last.item.type === 'message') {
+      return beginPart(kind, last.item, last.outputIndex, last.item.content.length)
+    }
+    if (last) closeItem(last, 'completed')
+    growing = undefined
+    const type = kind === 'reasoning' ? 'reasoning' : 'message'
+    const { item, outputIndex } = open(openItem(type, idOf(type)))
+    return beginPart(kind, item, outputIndex, 0)
+  }
+
+  function beginPart(kind: Kind, item: Growing['item'], outputIndex: number, partIndex: number): Growing {
+    const where = { item_id: item.id, output_index: outputIndex }
+    if (kind === 'reasoning') {
+      const part = { type: 'summary_text', text: '' }
+      emit('response.reasoning_summary_part.added', { ...where, summary_index: partIndex, part })
+    } else {
+      const part = outputContent({ type: kind, text: '' })
+      emit('response.content_part.added', { ...where, content_index: partIndex, part })
+    }
+    return { kind, item, outputIndex, partIndex, text: '' }
+  }
+
+  function closePart(): void {
+    if (!growing) return
+    const { kind, item, outputIndex, partIndex, text } = growing
+    const where = { item_id: item.id, output_index: outputIndex }
+    if (item.type === 'reasoning') {
+      const part = { type: 'summary_text' as const, text }
+      item.summary.push(part)
+      emit('response.reasoning_summary_text.done', { ...where, summary_index: partIndex, text })
+      emit('response.reasoning_summary_part.done', { ...where, summary_index: partIndex, part })
+      return
+    }
+    const part = kind === 'reasoning' ? undefined : outputContent({ type: kind, text })
+    if (part) item.content.push(part)
+    if (kind === 'refusal') {
+      emit('response.refusal.done', { ...where, content_index: partIndex, refusal: text })
+    } else {
+      emit('response.output_text.done', { ...where, content_index: partIndex, text, logprobs: [] })
+    }
+    emit('response.content_part.done', { ...where, content_index: partIndex, part })
+  }
+
+  function closeItem(
+    { item, outputIndex }: { item: OutputItem; outputIndex: number },
+    status: 'completed' | 'incomplete',
+  ): void {
+    if (item.type !== 'reasoning') item.status = status
+    emit('response.output_item.done', { output_index: outputIndex, item: structuredClone(item) })
+  }
+
+  function startCall(callId: string, name: string): void {
+    closeGrowing('completed')
+    const call = { call_id: callId, name, arguments: '' }
+    calls.set(callId, open(callItem(idOf('function_call'), call, 'in_progress')))
+  }
+
+  function addArguments(callId: string, delta: string): void {
+    const call = calls.get(callId)
+    if (!call || delta === '') return
+    call.item.arguments += delta
+    const where = { item_id: call.item.id, output_index: call.outputIndex }
+    emit('response.function_call_arguments.delta', { ...where, delta })
+  }
+
+  function endCall(callId: string, name: string, args: string, status: 'completed' | 'incomplete'): void {
+    const call = calls.get(callId)
+    if (!call) return
+    const { item, outputIndex } = call
+    if (args.startsWith(item.arguments)) addArguments(callId, args.slice(item.arguments.length))
+    item.name = name
+    item.arguments = args
+    const where = { item_id: item.id, output_index: outputIndex }
+    emit('response.function_call_arguments.done', { ...where, name, arguments: args })
+    closeItem(call, status)
+    calls.delete(callId)
+  }
+
+  function closeGrowing(status: 'completed' | 'incomplete'): void {
+    closePart()
+    if (growing) closeItem(growing, status)
+    growing = undefined
+  }
+
+  /** Ends whatever is open. */
+  function close(status: 'completed' | 'incomplete'): void {
+    closeGrowing(status)
+    for (const [callId, { item }] of calls) {
+      endCall(callId, item.name, item.arguments, callStatus(item.arguments))
+    }
+  }
+
+  /** What was told is void: what is told from now on stands in its place, in items of its own. */
+  function drop(attempt: number): void {
+    close('incomplete')
+    before += items.length
+    items = []
+    suffix = `_r${attempt}`
+  }
+
+  return {
+    say,
+    startCall,
+    addArguments,
+    endCall,
+    close,
+    drop,
+    /** What was told, but for what is void; under the ids that last. */
+    get items(): OutputItem[] {
+      return items.map((item) => ({ ...item, id: item.id.slice(0, item.id.length - suffix.length) }))
+    },
+  }
+}
+
+function openItem(type: 'message' | 'reasoning', id: string): MessageItem | ReasoningItem {
+  return type === 'reasoning' ? newItem(type, id) : { ...newItem('message', id), status: 'in_progress' }
+}

@@ -1,0 +1,124 @@
+import { OpenAI } from 'openai'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openAiClient } from '../support/openai.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import { type Behaviour, hangs, refuses, sends, startUpstream, type Upstream } from '../support/upstream.ts'
+
+let parley: TestServer
+let upstream: Upstream
+let openai: OpenAI
+beforeAll(async () => {
+  upstream = await startUpstream()
+  parley = await startServer({
+    PROVIDERS: JSON.stringify({ lab: { base_url: upstream.url } }),
+    MISTRAL_API_KEY: 'key',
+    MISTRAL_BASE_URL: upstream.url,
+  })
+  openai = openAiClient(parley)
+})
+afterAll(async () => {
+  await parley.stop()
+  await upstream.stop()
+})
+
+/** Answers with a vector for each text; for all models but one the last one first. */
+const embeds: Behaviour = (response, { body }) => {
+  const input = body['input'] as string[]
+  const data = input.map((text, index) => ({ object: 'embedding', index, embedding: [text.length, 0.5, -1] }))
+  response.setHeader('content-type', 'application/json')
+  response.end(
+    JSON.stringify({
+      data: body['model'] === 'vectors' ? data : data.toReversed(),
+      usage: { prompt_tokens: 5, total_tokens: 5 },
+    }),
+  )
+}
+
+describe('embeddings', () => {
+  test.each(['lab', 'mistral'])('are made by a model of %s, in the order of the texts', async (provider) => {
+    upstream.behaves('vectors', embeds)
+    const made = await openai.embeddings.create({ model: `${provider}/vectors`, input: ['One', 'Three'] })
+    expect(made).toMatchObject({
+      object: 'list',
+      model: `${provider}/vectors`,
+      data: [
+        { object: 'embedding', index: 0, embedding: [3, 0.5, -1] },
+        { object: 'embedding', index: 1, embedding: [5, 0.5, -1] },
+      ],
+      usage: { prompt_tokens: 5, total_tokens: 5 },
+    })
+  })
+
+  test('are as short as asked, and in order also where the provider is not', async () => {
+    upstream.behaves('short', embeds)
+    const made = await openai.embeddings.create({
+      model: 'lab/short',
+      input: ['Hi', 'Hello'],
+      dimensions: 3,
+      encoding_format: 'float',
+    })
+    expect(made.data.map(({ index, embedding }) => [index, embedding[0]])).toEqual([
+      [0, 2],
+      [1, 5],
+    ])
+    const { body, path } = await upstream.asked('short')
+    expect(body).toMatchObject({ input: ['Hi', 'Hello'], dimensions: 3 })
+    expect(path).toBe('/v1/embeddings')
+  })
+
+  test.each([
+    ['is at its limit', refuses(429, { 'retry-after': '7' }), OpenAI.RateLimitError],
+    ['is down', refuses(503), OpenAI.InternalServerError],
+    ['does not know it', refuses(404, {}, { code: 'model_not_found' }), OpenAI.NotFoundError],
+    ['takes no such text', refuses(400), OpenAI.BadRequestError],
+    ['sends something else', sends('{"data":[{}]}', 'application/json'), OpenAI.InternalServerError],
+    ['sends too few', sends('{"data":[]}', 'application/json'), OpenAI.InternalServerError],
+  ])('of a provider that %s are an error of the client', async (_, behaviour, kind) => {
+    upstream.behaves('bad', behaviour)
+    const error: unknown = await openai.embeddings
+      .create({ model: 'lab/bad', input: 'Hi' })
+      .catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(kind)
+    if (error instanceof OpenAI.RateLimitError) expect(error.headers.get('retry-after')).toBe('7')
+  })
+
+  test('of a client that leaves are not waited for', async () => {
+    upstream.behaves('slow', hangs())
+    const abort = new AbortController()
+    const asked = openai.embeddings.create({ model: 'lab/slow', input: 'Hi' }, { signal: abort.signal })
+    const { closed } = await upstream.asked('slow')
+    abort.abort()
+    await expect(asked).rejects.toThrow(OpenAI.APIUserAbortError)
+    await closed
+  })
+
+  test.each([
+    ['a model that makes none', { model: 'builtin/eliza' }, 'model'],
+    ['tokens', { input: [[1, 2]] }, 'input[0]'],
+    ['nothing', { input: [] }, 'input'],
+    ['an empty text', { input: [''] }, 'input[0]'],
+    ['no model', { model: undefined }, 'model'],
+  ])('cannot be asked for with %s', async (_, body, param) => {
+    const asked = openai.embeddings.create({ model: 'lab/vectors', input: 'Hi', ...body } as never)
+    await expect(asked).rejects.toMatchObject({ status: 400, param })
+  })
+})
+
+describe('a model', () => {
+  test('is found by its name, with or without its slash encoded', async () => {
+    upstream.behaves('org/big', embeds)
+    upstream.behaves('vectors', embeds)
+    expect(await openai.models.retrieve('lab/vectors')).toMatchObject({
+      id: 'lab/vectors',
+      object: 'model',
+      owned_by: 'lab',
+    })
+    const listed = await Array.fromAsync(openai.models.list())
+    expect(listed.map(({ id }) => id)).toContain('builtin/eliza')
+    expect((await parley.get('/v1/models/builtin/eliza')).body.id).toBe('builtin/eliza')
+  })
+
+  test('that nobody offers is not found', async () => {
+    await expect(openai.models.retrieve('lab/nothing')).rejects.toThrow(OpenAI.NotFoundError)
+  })
+})

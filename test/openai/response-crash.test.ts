@@ -1,0 +1,64 @@
+import OpenAI from 'openai'
+import type { ResponseStreamEvent } from 'openai/resources/responses/responses'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type ServerProcess, spawnServer } from '../support/process.ts'
+import { fallsSilentAfter, says, startUpstream, type Upstream } from '../support/upstream.ts'
+
+let upstream: Upstream
+let server: ServerProcess
+
+beforeAll(async () => {
+  upstream = await startUpstream()
+  server = await spawnServer({ OPENAI_BASE_URL: upstream.url })
+})
+afterAll(async () => {
+  await server.remove()
+  await upstream.stop()
+})
+
+const connect = () => new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 })
+const ends: Array<[name: string, again: string[], told: string, items: number]> = [
+  ['the same', ['One ', 'two ', 'three'], 'One two three', 1],
+  ['something else', ['One ', 'or ', 'two'], 'One two One or two', 2],
+]
+
+test.each(ends)(
+  'who follows a response over a kill misses nothing and gets nothing twice, if the model then says %s',
+  async (name, again, told, items) => {
+    upstream.behaves(name, fallsSilentAfter(['One ', 'two ']), says(again))
+    const stream = await connect().responses.create({
+      model: `openai/${name}`,
+      input: 'Count',
+      background: true,
+      stream: true,
+    })
+    const events: ResponseStreamEvent[] = []
+    const seen = () =>
+      events.map((event) => (event.type === 'response.output_text.delta' ? event.delta : '')).join('')
+    for await (const event of stream) {
+      events.push(event)
+      if (seen() === 'One two ') break
+    }
+    const [created] = events
+    if (created?.type !== 'response.created') throw new Error('not created')
+    const { id } = created.response
+    await server.end('SIGKILL')
+    await server.start()
+
+    const after = events.at(-1)?.sequence_number ?? 0
+    const rest = await connect().responses.retrieve(id, { stream: true, starting_after: after })
+    events.push(...(await Array.fromAsync(rest)))
+    expect(events.map((event) => event.sequence_number)).toEqual(events.map((_, index) => index))
+    expect(seen()).toBe(told)
+    expect(events.filter(({ type }) => type === 'response.output_item.added')).toHaveLength(items)
+    const last = events.at(-1)
+    if (last?.type !== 'response.completed') throw new Error('not completed')
+    expect(last.response.id).toBe(id)
+    const response = await connect().responses.retrieve(id)
+    expect(response.output_text).toBe(again.join(''))
+    expect(last.response.output).toEqual(response.output)
+
+    const replayed = connect().responses.stream({ response_id: id })
+    expect((await replayed.finalResponse()).output_text).toBe(again.join(''))
+  },
+)
