@@ -34,6 +34,8 @@ const postgres = {
     name: 'postgres',
     include: [
       'test/{crash,events,idempotency,interactions,jobs,messages,original,replies,storage,cluster}/**/*.test.ts',
+      // Their lists have SQL of their own on each engine.
+      'test/openai/{chat-stored,conversations}.test.ts',
     ],
     exclude: ['test/storage/sqlite/**'],
     env: { TEST_ENGINE: 'postgres' },
