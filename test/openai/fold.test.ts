@@ -3,7 +3,7 @@ import type { EventType, ReplyEvent } from '../../src/events/event.ts'
 import type { Message } from '../../src/messages/message.ts'
 import { createFold, type ResponseEvent } from '../../src/openai/responses/fold.ts'
 import { outputItems } from '../../src/openai/items.ts'
-import { responseWith } from '../../src/openai/responses/response.ts'
+import { responseWith } from '../../src/openai/responses/view.ts'
 import { saidIn } from '../../src/replies/said.ts'
 
 type Step = [type: EventType, data: object]
@@ -37,16 +37,21 @@ function fold(steps: Step[]): ResponseEvent[] {
   return [...begin(), ...logOf(steps).flatMap((event) => add(event))]
 }
 
+interface Told {
+  item_id?: string
+  item?: { id: string }
+  delta?: string
+}
+
 /** `type item delta` of each event, without its `response.`. */
 function told(steps: Step[]): string[] {
   return fold(steps).map((event) => {
-    const item = event['item_id'] ?? (event['item'] as { id?: string } | undefined)?.id ?? ''
-    const words = [
-      event.type.replace('response.', ''),
-      String(item).replace(`_${digits}`, ''),
-      event['delta'] ?? '',
-    ]
-    return words.filter((word) => word !== '').join(' ')
+    const { item_id: itemId, item, delta = '' } = event as Told
+    const words = [event.type.replace('response.', ''), itemId ?? item?.id ?? '', delta]
+    return words
+      .filter((word) => word !== '')
+      .join(' ')
+      .replace(`_${digits}`, '')
   })
 }
 
@@ -157,11 +162,11 @@ describe('the events of a response', () => {
   test.each(cases)('are numbered without gaps, and end with what is stored: %s', (_, steps) => {
     const events = fold(steps)
     expect(events.map((event) => event.sequence_number)).toEqual(events.map((_event, index) => index))
-    const { status } = steps.at(-1)?.[1] as { status: 'completed' }
+    const [, { status }] = steps.at(-1) as [string, { status: 'completed' }]
     const making = { status } as NonNullable<Message['making']>
     const content = saidIn(logOf(steps))
     const stored = outputItems({ id, content, metadata: {}, making } as unknown as Message)
-    expect((events.at(-1)?.['response'] as { output: unknown }).output).toEqual(stored)
+    expect(events.at(-1)).toMatchObject({ response: { output: stored } })
   })
 
   test.each(cases)('are the same wherever the log was cut: %s', (_, steps) => {

@@ -219,6 +219,19 @@ describe('a conversation', () => {
     expect(data).toHaveLength(4)
   })
 
+  test('that does not fit is refused, or truncated where it may be', async () => {
+    // The windows of models are known once they were listed.
+    await client.models.list()
+    const said = { role: 'user' as const, content: 'I am sad. '.repeat(1_000) }
+    const asked = { model: 'builtin/eliza', input: Array.from({ length: 20 }, () => said) }
+    const refused = await client.responses.create(asked).catch((error: unknown) => error)
+    expect(refused).toMatchObject({ status: 400, code: 'context_length_exceeded' })
+    expect(await client.responses.create({ ...asked, truncation: 'auto' })).toMatchObject({
+      status: 'completed',
+      truncation: 'auto',
+    })
+  })
+
   test('is summed up, and gone on with from there', async () => {
     const model = newModel()
     upstream.behaves(model, says(['Alice likes Rome.']), echoes())
@@ -265,6 +278,11 @@ const refusals: Array<[name: string, body: object, error: object]> = [
     'a tool of the server',
     { tools: [{ type: 'web_search' }] },
     { param: 'tools[0].type', code: 'unsupported_parameter' },
+  ],
+  [
+    'compaction by the way',
+    { context_management: [{ type: 'compaction' }] },
+    { param: 'context_management', code: 'unsupported_parameter' },
   ],
   ['a prompt template', { prompt: { id: 'pmpt_1' } }, { param: 'prompt', code: 'unsupported_parameter' }],
   ['log probabilities', { top_logprobs: 3 }, { param: 'top_logprobs', code: 'unsupported_parameter' }],

@@ -20,7 +20,6 @@ export interface Told extends Partial<
     | 'store'
     | 'tool_choice'
     | 'tools'
-    | 'truncation'
     | 'user'
   >
 > {
@@ -49,6 +48,7 @@ export function optionsOf(asked: Omit<CreateRequest, 'input'>, kept: Kept): Repl
     toolChoice: toChoice(choice),
     parallelToolCalls: parallel ?? undefined,
     responseFormat: formatOf(format),
+    truncation: asked.truncation ?? 'disabled',
     reasoning: reasoning ? withoutNulls({ effort: reasoning.effort, summary: reasoning.summary }) : undefined,
     door: { ...kept },
   }
@@ -87,7 +87,7 @@ function toChoice(choice: CreateRequest['tool_choice']): ToolChoice | undefined 
 
 /** What of a request stands nowhere else than with its response. */
 export function toldOf(asked: Omit<CreateRequest, 'input'>): Told {
-  const { tool_choice: choice, tools, store, background, truncation, service_tier: tier } = asked
+  const { tool_choice: choice, tools, store, background, service_tier: tier } = asked
   const narrowed = typeof choice === 'object' && choice?.type === 'allowed_tools'
   return withoutNulls({
     metadata: asked.metadata,
@@ -98,7 +98,6 @@ export function toldOf(asked: Omit<CreateRequest, 'input'>): Told {
     user: asked.user,
     verbosity: asked.text?.verbosity,
     service_tier: tier === 'auto' ? undefined : tier,
-    truncation: truncation === 'disabled' ? undefined : truncation,
     store: store === false ? false : undefined,
     background: background ? true : undefined,
     tools: narrowed ? (tools ?? []).map((tool) => toolView(toTool(tool))) : undefined,

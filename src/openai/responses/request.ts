@@ -114,13 +114,8 @@ export const createFields = {
   include: z.array(includable).max(16).nullish(),
   store: z.boolean().nullish(),
   context_management: z
-    .array(
-      z.strictObject({
-        type: z.literal('compaction', { error: 'is not supported: only compaction is' }),
-        compact_threshold: z.int().min(1_000).max(100_000_000).nullish(),
-      }),
-    )
-    .max(1)
+    .array(z.unknown())
+    .max(0, { error: 'is not supported: compact with POST /v1/responses/compact, or truncate' })
     .nullish(),
   service_tier: z.enum(['auto', 'default', 'fast', 'flex', 'priority', 'scale']).nullish(),
   user: plainText({ max: 512 }).nullish(),

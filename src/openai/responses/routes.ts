@@ -3,6 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { ParleyError } from '../../errors.ts'
 import { openAiRefusals } from '../../http/answers.ts'
+import { sendReplyError } from '../../http/openai-error.ts'
 import type { Streams } from '../../http/streams.ts'
 import { invalid } from '../../http/validation.ts'
 import type { Idempotency } from '../../idempotency/idempotency.ts'
@@ -14,7 +15,8 @@ import { itemsOf } from '../items.ts'
 import { toFrames } from './frames.ts'
 import { pageOfItems } from './item-page.ts'
 import { createBody } from './request.ts'
-import { responseOf, responseSchema } from './response.ts'
+import { responseSchema } from './response.ts'
+import { responseOf } from './view.ts'
 import type { Responses } from './responses.ts'
 import { deletedSchema, inputItemsQuery, itemList, responseParams, retrieveQuery } from './schemas.ts'
 import { eventsOf } from './stream.ts'
@@ -75,7 +77,10 @@ export function responseRoutes(
       const found = await responses.findMade(ownerId, id)
       if (body.stream) return stream(ownerId, found, -1, reply)
       if (body.background) return viewOf(found)
-      return viewOf(await waitFor(ownerId, found, reply))
+      const ended = await waitFor(ownerId, found, reply)
+      const { error } = ended.reply.making
+      // What was asked for could not be done at all: OpenAI says so in this way.
+      return error?.code === 'context_length_exceeded' ? sendReplyError(reply, error) : viewOf(ended)
     },
   )
 
@@ -149,7 +154,7 @@ export function responseRoutes(
         summary: 'Cancel a response',
         description: 'Stops the model. What it said by then stays. Harmless where the response has ended.',
         params: responseParams,
-        response: { 200: responseSchema, ...openAiRefusals.reading('not_found') },
+        response: { 200: responseSchema, ...openAiRefusals.storing('not_found') },
       },
     },
     async ({ principal: { ownerId }, params }) => {
@@ -168,7 +173,7 @@ export function responseRoutes(
         description:
           'With what was said for it, but for what belongs to a conversation. One that is being made is stopped.',
         params: responseParams,
-        response: { 200: deletedSchema, ...openAiRefusals.reading('not_found') },
+        response: { 200: deletedSchema, ...openAiRefusals.storing('not_found') },
       },
     },
     async ({ principal: { ownerId }, params }) => {

@@ -2,7 +2,7 @@ import { isEnd, type ReplyEvent } from '../../events/event.ts'
 import type { AskedReply, Replies } from '../../replies/replies.ts'
 import { keptOf } from './asked.ts'
 import { createFold, type ResponseEvent, type Snapshot } from './fold.ts'
-import { responseWith } from './response.ts'
+import { responseWith } from './view.ts'
 
 /**
  * The events of a response behind the one of the number `after`, in batches that are durable together; ends with the
