@@ -20,7 +20,6 @@ export async function registerDocs(app: FastifyInstance, version: string): Promi
       tags: [
         { name: 'Interactions', description: 'Conversations and their settings.' },
         { name: 'Messages', description: 'What was said, and the answers to it.' },
-        { name: 'Responses', description: "OpenAI's wire of today, over the same messages." },
         { name: 'Models', description: 'What can answer.' },
         { name: 'Conversations', description: "OpenAI's wire: a conversation is an interaction." },
         { name: 'Chat completions', description: "OpenAI's wire for clients that keep what was said." },

@@ -8,18 +8,15 @@ export interface Paths {
 
 /** Watches the routes that are added to `app`, which must be all of them: call it first. */
 export function watchPaths(app: FastifyInstance): Paths {
-  const routes: Array<{ url: string; pattern: RegExp; methods: string[] }> = []
+  const routes: Array<{ pattern: RegExp; methods: string[] }> = []
   app.addHook('onRoute', ({ url, method }) => {
     // A route for every path (CORS has one) says nothing about what is there.
-    if (url !== '*') routes.push({ url, pattern: toPattern(url), methods: [method].flat() })
+    if (url !== '*') routes.push({ pattern: toPattern(url), methods: [method].flat() })
   })
   return {
-    methodsOf(path) {
-      const named = routes.filter(({ url }) => url === path)
-      // What has a name of its own is not one of those that have none.
-      const found = named.length > 0 ? named : routes.filter(({ pattern }) => pattern.test(path))
-      return [...new Set(found.flatMap(({ methods }) => methods))]
-    },
+    methodsOf: (path) => [
+      ...new Set(routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods)),
+    ],
   }
 }
 
