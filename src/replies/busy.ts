@@ -19,33 +19,41 @@ export function createBusyPolicy(parts: {
 
   /**
    * Makes way in an interaction, as its policy says. The caller holds the interaction, so that no other post comes
-   * between. Rejects with `interaction_busy` where the policy is to reject, and an answer is open.
+   * between. The message `parentId`, which is answered next, stays. Rejects with `interaction_busy` where the policy
+   * is to reject, and an answer is open.
    */
-  return async function makeWay(tx: Transaction, interactionId: string, policy: OnBusy): Promise<void> {
+  return async function makeWay(
+    tx: Transaction,
+    interactionId: string,
+    { policy, parentId }: { policy: OnBusy; parentId?: string | null | undefined },
+  ): Promise<void> {
     if (policy === 'queue') return
     const open = await store.lockOpen(tx, interactionId)
     if (open.length > 0 && policy === 'reject') throw busy()
     for (const { id, branch, position } of open) {
       if (policy === 'interrupt') await cancelReply(tx, id)
-      else await removeTurn(tx, interactionId, { id, branch, position })
+      else await removeTurn(tx, interactionId, { id, branch, position, parentId })
     }
   }
 
   /**
    * The reply, and the question that it was to answer: the position in front of it was taken with its own. One that
-   * was made anew begins its branch, and its question stays.
+   * was made anew begins its branch, and its question stays; so does the one that is answered anew now.
    */
   async function removeTurn(
     tx: Transaction,
     interactionId: string,
-    { id, branch, position }: { id: string; branch: number; position: number },
+    given: { id: string; branch: number; position: number; parentId: string | null | undefined },
   ) {
+    const { id, branch, position, parentId } = given
     const questionId = await messages.idAt(tx, interactionId, { branch, position: position - 1 })
     await removing(tx, id)
     await messages.remove(tx, id)
-    if (questionId !== undefined) await messages.remove(tx, questionId)
+    if (questionId !== undefined && questionId !== parentId) await messages.remove(tx, questionId)
   }
 }
+
+export type MakeWay = ReturnType<typeof createBusyPolicy>
 
 function busy() {
   return new ParleyError(

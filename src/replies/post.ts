@@ -11,6 +11,7 @@ import type { MessageStore } from '../messages/store.ts'
 import { estimateTokens } from '../messages/tokens.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import type { MakeWay } from './busy.ts'
 import type { WaitingReply } from './open-store.ts'
 import { optionsToJson, type ReplyOptions } from './options.ts'
 import type { ReplyStore } from './store.ts'
@@ -56,7 +57,7 @@ export function createPost(parts: {
   jobs: Pick<Jobs, 'enqueue' | 'waiting'>
   jobOf: (reply: WaitingReply) => Job
   placeBehind: PlaceBehind
-  makeWay: (tx: Transaction, interactionId: string, policy: OnBusy) => Promise<void>
+  makeWay: MakeWay
   maxQueuedReplies: number
   now: Clock
 }) {
@@ -96,11 +97,13 @@ export function createPost(parts: {
     if (!taken) throw notFound('Interaction')
     const { interaction, firstPosition } = taken
     await turn.before?.(tx)
-    if (turn.wantsReply) await makeWay(tx, interactionId, turn.onBusy ?? interaction.policy.onBusy)
+    const { parentId } = turn
+    const policy = turn.onBusy ?? interaction.policy.onBusy
+    if (turn.wantsReply) await makeWay(tx, interactionId, { policy, parentId })
     const branch =
-      turn.parentId === undefined
+      parentId === undefined
         ? interaction.currentBranch
-        : await placeBehind(tx, interaction, turn.parentId, firstPosition)
+        : await placeBehind(tx, interaction, parentId, firstPosition)
     const place = { interactionId, branch }
     const said: Message[] = []
     for (const message of turn.said) {
