@@ -23,7 +23,8 @@ test('whatever clients do, and whenever the server is killed, conversations are 
   const random = createRandom()
   console.log(`SEED=${random.seed}`)
   const { counts, divergences } = await holdAgainstRules(server, upstream, random, {
-    operations: 300,
+    operations: 200,
+    clients: 12,
     killEvery: 150,
   })
   console.log(JSON.stringify(counts))

@@ -49,7 +49,7 @@ export async function holdAgainstRules(
   server: ServerProcess,
   upstream: Upstream,
   random: Random,
-  { operations, clients = 12, killEvery = 150, onKill }: ModelOptions,
+  { operations, clients = 24, killEvery = 250, onKill }: ModelOptions,
 ): Promise<Outcome> {
   const waiting = new Set<object>()
   upstream.behaves('waits', waits(waiting))
