@@ -85,8 +85,8 @@ export function createTalks(target: Target, readers: Pick<Readers, 'follow'>) {
       told.status = 201
       told.body = {
         isLost: true,
-        message: { id: `lost ${position}`, position },
-        reply: { id: `lost reply ${position}` },
+        message: { id: unknownId(position), position },
+        reply: { id: unknownId((position ?? 0) + 1) },
       }
     }
     await compare(talk, inOrder(steps))
@@ -197,6 +197,11 @@ function inOrder(steps: Array<Step & { told: Told }>): Step[] {
     .toSorted((a, b) => a.told.body.message.position - b.told.body.message.position)
   const refused = steps.filter(({ told }) => told.status >= 300)
   return [...done, ...refused]
+}
+
+/** Of what was removed before anybody heard of it: like the id of no message. */
+function unknownId(position = 0): string {
+  return `00000000-0000-7000-8000-${String(position).padStart(12, '0')}`
 }
 
 /** The try before was done, and not answered. */
