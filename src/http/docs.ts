@@ -21,6 +21,7 @@ export async function registerDocs(app: FastifyInstance, version: string): Promi
         { name: 'Interactions', description: 'Conversations and their settings.' },
         { name: 'Messages', description: 'What was said, and the answers to it.' },
         { name: 'Models', description: 'What can answer.' },
+        { name: 'Responses', description: "OpenAI's wire of today: a response is a reply." },
         { name: 'Conversations', description: "OpenAI's wire: a conversation is an interaction." },
         { name: 'Chat completions', description: "OpenAI's wire for clients that keep what was said." },
         { name: 'Embeddings', description: 'Passed through to the provider of the model.' },

@@ -15,6 +15,10 @@ afterAll(() => parley.stop())
 
 const nameOf = ({ method, path }: Operation) => `${method} ${path}`
 
+/** Whether its path is that one, or has a parameter where that one has a word. */
+const matches = (operation: Operation, path: string) =>
+  new RegExp(`^${operation.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(path)
+
 /** Whether it is of the door that answers in OpenAI's shapes. */
 const isOpenAi = ({ path }: Operation) =>
   /^\/v1\/(responses|conversations|chat|embeddings|models)(\/|$)/.test(path)
@@ -97,8 +101,9 @@ describe('the reference', () => {
         .get('allow')
         ?.split(', ')
         .filter((method) => method !== 'HEAD')
-      const described = operations.filter((operation) => operation.path === path).map(({ method }) => method)
-      expect(answered?.toSorted(), path).toEqual(described.toSorted())
+      // `/v1/responses/compact` could be one of the responses, too.
+      const described = operations.filter((operation) => matches(operation, path)).map(({ method }) => method)
+      expect(answered?.toSorted(), path).toEqual([...new Set(described)].toSorted())
     }
   })
 
