@@ -34,6 +34,8 @@ const postgres = {
     name: 'postgres',
     include: [
       'test/{crash,events,feed,idempotency,interactions,jobs,messages,original,replies,storage,cluster}/**/*.test.ts',
+      // Their lists have SQL of their own on each engine.
+      'test/openai/{chat-stored,conversations}.test.ts',
     ],
     exclude: ['test/storage/sqlite/**', 'test/feed/reader.test.ts'],
     env: { TEST_ENGINE: 'postgres' },

@@ -91,7 +91,14 @@ async function allowOrigins(app: FastifyInstance, origins: string[]) {
   await app.register(cors, {
     origin: origins.includes('*') ? '*' : origins,
     methods: ['GET', 'POST', 'PATCH', 'DELETE'],
-    exposedHeaders: ['x-request-id', 'location', 'retry-after'],
+    exposedHeaders: [
+      'x-request-id',
+      'location',
+      'retry-after',
+      'x-parley-interaction',
+      'x-parley-reply',
+      'x-parley-events',
+    ],
     maxAge: 600,
   })
 }

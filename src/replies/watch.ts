@@ -24,6 +24,8 @@ export function createWatch(parts: { messages: Pick<Messages, 'find'>; events: E
     if (next) return 'ended'
     const [first] = await events.read(id, 0, 1)
     if (first) return 'nothing more'
+    // One that was removed after it was found is not found either.
+    await messages.find(ownerId, id)
     throw new ParleyError(
       'events_expired',
       'The events of this reply are not kept any more; read the message itself.',

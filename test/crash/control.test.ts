@@ -66,6 +66,45 @@ test('a post that five clients send fifty times, while the server is killed, is 
   expect(messages.map(({ role, status }) => `${role} ${status}`)).toEqual(['Human completed', 'AI completed'])
 }, 60_000)
 
+test('an answer that is made anew while the server is killed is one more answer, on one more branch', async () => {
+  const { id } = await insist(() => server.post('/v1/interactions', {}))
+  const path = `/v1/interactions/${id}/messages`
+  const { message, reply } = await insist(() =>
+    server.request('POST', path, { content: 'Hello' }, { 'idempotency-key': 'once' }),
+  )
+  const answers: Json[] = []
+  const client = async (key: string) => {
+    for (let tries = 0; tries < 10; tries += 1) {
+      const headers = { 'idempotency-key': key }
+      const again = `/v1/messages/${reply.id}/regenerate`
+      answers.push(await insist(() => server.request('POST', again, {}, headers)))
+    }
+  }
+  const clients = Promise.all(['a', 'a', 'b', 'b'].map(client))
+  await killAgainAndAgain(server, createRandom(), { times: 2, lifeMs: 300 })
+  await clients
+
+  const made = [...new Set(answers.map((answer) => String(answer.reply.id)))]
+  expect(made).toHaveLength(2)
+  for (const one of [reply.id, ...made]) {
+    const events = await server.events(`/v1/messages/${one}/events`)
+    expect(events.map((event) => event.id)).toEqual(events.map((_, index) => index + 1))
+    expect(events.filter(({ type }) => type === 'reply.completed')).toHaveLength(1)
+    const { body } = await server.get(`/v1/messages/${one}`)
+    expect(body).toMatchObject({ status: 'completed', parent_id: message.id, text: textOf(events) })
+  }
+  const branches = (await server.get(`/v1/interactions/${id}/branches`)).body.data
+  expect(branches).toMatchObject([
+    { number: 1, parent: 0, fork_position: 1, first_position: 3 },
+    { number: 2, parent: 0, fork_position: 1, first_position: 4 },
+  ])
+  const current = await messagesOf(id)
+  expect(current.map(({ position, branch }) => [position, branch])).toEqual([
+    [1, 0],
+    [4, 2],
+  ])
+}, 60_000)
+
 test('a reply that was said to be cancelled stays so, whenever the server is killed', async () => {
   const random = createRandom()
   const cancelled: Json[] = []

@@ -28,13 +28,15 @@ afterAll(async () => {
 async function make(operation: Operation, { id, query, headers, body }: Call): Promise<Answer<Json>> {
   const { method, path } = operation
   const step = 'raw' in id ? id.raw : await ids.pick(operation, id.known)
-  const target = path.replace('{id}', step)
+  const item = 'raw' in id ? id.raw : await ids.pickItem(operation, step, id.known)
+  const target = path.replace('{id}', step).replace('{item}', item)
   const filled = await ids.fill(target, query)
   return sender.send(method, filled === '' ? target : `${target}?${filled}`, headers, body)
 }
 
 /** What an answer says is wrong, one sentence each. */
 function fieldsNamed({ status, body }: Answer<Json>): unknown[] {
+  // OpenAI's clients show the message alone.
   if (body.error) return [body.error.message]
   if (Array.isArray(body.detail)) return body.detail.map(({ loc, msg }: Json) => loc.length > 0 && msg)
   if (body.code === undefined) return status === 400 ? [body.detail] : []

@@ -434,3 +434,20 @@ describe('a client that leaves', () => {
     await until('whole', async () => (await text()) === 'Once upon a time')
   })
 })
+
+test('a completion that was requeued is the new one for who streams it again', async () => {
+  upstream.behaves('requeued', refuses(400), says(['Who', 'le']))
+  const headers = { 'idempotency-key': 'once more' }
+  const body = { model: 'lab/requeued', messages: [user('Hi')], stream: true }
+  const ask = () => parley.request('POST', '/v1/chat/completions', body, headers)
+  const failed = await ask()
+  expect(failed.status).toBe(400)
+  const reply = failed.headers.get('x-parley-reply') ?? ''
+  expect((await parley.post(`/v1/messages/${reply}/requeue`)).status).toBe(200)
+  await parley.events(`/v1/messages/${reply}/events`)
+  const { chunks, text } = await readAll(
+    await openai.chat.completions.create({ ...body, stream: true }, { headers }),
+  )
+  expect(text).toBe('Whole')
+  expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe('stop')
+})

@@ -84,7 +84,7 @@ describe('a conversation', () => {
     ]
     const other = await begin({ title: 'text', items: [user('horses')] })
     const list = async (query: Record<string, string>) => {
-      const { status, body } = await parley.get(`/v1/conversations?${new URLSearchParams(query)}`)
+      const { status, body } = await parley.get(`/v1/conversations?${new URLSearchParams(query).toString()}`)
       expect(status).toBe(200)
       return { ...body, ids: body.data.map(({ id }: { id: string }) => id) as string[] }
     }

@@ -112,6 +112,17 @@ describe('an answer that is made anew', () => {
   })
 })
 
+test('an answer that is made anew with rollback while it is being made loses it, and keeps the question', async () => {
+  const id = await server.begin()
+  upstream.behaves('slow', () => new Promise(() => {}))
+  const path = `/v1/interactions/${id}/messages`
+  const { message, reply } = (await server.post(path, { content: 'One', model: 'openai/slow' })).body
+  const { status, body } = await again(reply.id, { on_busy: 'rollback' })
+  expect([status, body.message]).toEqual([201, message])
+  expect(body.reply).toMatchObject({ position: 3, branch: 0, parent_id: message.id, text: 'You said: One' })
+  expect(await list(id)).toEqual([message, body.reply])
+})
+
 describe('a message that is edited', () => {
   test('is said otherwise on a branch of its own, and answered there', async () => {
     const { id, two } = await talk()

@@ -63,3 +63,16 @@ test('deleting a reply that waits for its turn keeps it from ever being asked fo
   expect(next.reply).toMatchObject({ status: 'completed', position: 6 })
   expect(upstream.requests.filter(({ model }) => model === 'never')).toEqual([])
 })
+
+test('the events of a reply that is deleted just then are not found, which is not the same as expired', async () => {
+  const id = await server.begin({ model: 'openai/echo' })
+  for (let times = 0; times < 10; times += 1) {
+    const { reply } = await server.say(id, 'Hello')
+    const path = `/v1/messages/${reply.id}`
+    const gone = server.request('DELETE', path)
+    const read = Array.from({ length: 15 }, () => server.get(`${path}/events`))
+    const statuses = (await Promise.all(read)).map(({ status }) => status)
+    expect(statuses.filter((status) => status !== 200 && status !== 404)).toEqual([])
+    await gone
+  }
+})

@@ -32,10 +32,12 @@ const restarted: StreamError = {
 }
 export const cancelled: StreamError = { code: 'cancelled', message: 'The answer was cancelled.' }
 
+type Field = 'content' | 'reasoning_content' | 'refusal'
+
 /**
  * Folds the log of a reply into frames of `chat.completion.chunk`: the same frames for the same events. A chunk
- * cannot take back what was said before it, so that an attempt which begins anew behind a piece ends the stream.
- * `onError` makes the frame of an error.
+ * cannot take back what was said before it: an attempt that begins anew is silent for as long as it says the same,
+ * and ends the stream where it says something else. `onError` makes the frame of an error.
  */
 export function createChunkFold(options: ChunkOptions, onError: (error: StreamError) => string) {
   const { id, created, model, includesUsage } = options
@@ -44,6 +46,8 @@ export function createChunkFold(options: ChunkOptions, onError: (error: StreamEr
   const callIndex = new Map<string, number>()
   /** The arguments of each call that were told already. */
   const told = new Map<string, string>()
+  const said: Record<Field, string> = { content: '', reasoning_content: '', refusal: '' }
+  const repeating = { ...said }
   let hasBegun = false
   let isOver = false
 
@@ -59,8 +63,26 @@ export function createChunkFold(options: ChunkOptions, onError: (error: StreamEr
     return chunk('{"role":"assistant","content":"","refusal":null}')
   }
 
-  function say(field: 'content' | 'reasoning_content' | 'refusal', data: string): string {
-    return begin() + chunk(`{"${field}":${textIn(data)}}`)
+  /** Texts are compared and passed on as they stand in JSON: reading and writing each would cost as much as all else. */
+  function say(field: Field, data: string): string {
+    const text = data.slice('{"text":"'.length, -'"}'.length)
+    const again = repeating[field]
+    if (again.startsWith(text)) {
+      repeating[field] = again.slice(text.length)
+      if (again !== '' || text === '') return ''
+    }
+    if (!text.startsWith(again)) return fail(restarted)
+    repeating[field] = ''
+    const piece = text.slice(again.length)
+    said[field] += piece
+    return `${begin()}${chunk(`{"${field}":"${piece}"}`)}`
+  }
+
+  /** What was told already is awaited once more. Of calls it cannot be: each has an id of its own. */
+  function restart(): string {
+    if (callIndex.size > 0) return fail(restarted)
+    Object.assign(repeating, said)
+    return ''
   }
 
   function startCall(data: string): string {
@@ -92,6 +114,7 @@ export function createChunkFold(options: ChunkOptions, onError: (error: StreamEr
   function end(data: string): string {
     const { status, finish_reason: finishReason, usage, error } = JSON.parse(data) as Ending
     isOver = true
+    if (Object.values(repeating).some((text) => text !== '')) return fail(restarted)
     const reason = finishReasonOf({ status, finishReason }, callIndex.size > 0)
     if (reason === null) return fail(error ?? (status === 'cancelled' ? cancelled : unexplained))
     const counted = includesUsage && usage ? usageOf(usage) : undefined
@@ -126,7 +149,7 @@ export function createChunkFold(options: ChunkOptions, onError: (error: StreamEr
       case 'tool_call.done':
         return endCall(data)
       case 'reply.restarted':
-        return hasBegun ? fail(restarted) : ''
+        return restart()
       default:
         return isEnd(type) ? end(data) : ''
     }
@@ -134,6 +157,10 @@ export function createChunkFold(options: ChunkOptions, onError: (error: StreamEr
 
   return {
     framesOf,
+    /** Whether something was told. */
+    get hasBegun() {
+      return hasBegun
+    },
     get isOver() {
       return isOver
     },
@@ -142,14 +169,15 @@ export function createChunkFold(options: ChunkOptions, onError: (error: StreamEr
 
 const unexplained: StreamError = { code: 'internal_error', message: replyErrors.internal_error }
 
-/** The text of `{"text": …}` as JSON, as it stands: to read and write it again for each piece would cost as much as all else. */
-function textIn(data: string): string {
-  return data.slice('{"text":'.length, -1)
-}
-
 /** Whether the event is the first that a reader could see something of. */
 export function isVisible(type: EventType): boolean {
   return !unseen.has(type)
 }
 
 const unseen = new Set<EventType>(['reply.started', 'reply.restarted', 'reply.resumed', 'reply.retrying'])
+
+/** The events of a batch that count for who was told nothing yet: those of the last attempt in it. */
+export function sinceRestart(batch: ReplyEvent[], hasBegun: boolean): ReplyEvent[] {
+  const at = hasBegun ? -1 : batch.findLastIndex(({ type }) => type === 'reply.restarted')
+  return at === -1 ? batch : batch.slice(at)
+}

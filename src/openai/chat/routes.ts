@@ -13,7 +13,7 @@ import type { Replies } from '../../replies/replies.ts'
 import { openAiId } from '../ids.ts'
 import { ask, type Asked, askedBefore } from './ask.ts'
 import { createAttendance } from './attendance.ts'
-import { cancelled, createChunkFold } from './chunks.ts'
+import { cancelled, createChunkFold, sinceRestart } from './chunks.ts'
 import { completionOf, failureOf } from './completion.ts'
 import { openingOf } from './opening.ts'
 import { contradictionsIn } from './request.ts'
@@ -151,7 +151,9 @@ export function chatRoutes(
         signal.addEventListener('abort', () => gone.abort(), { once: true })
         if (signal.aborted) gone.abort()
         for await (const batch of opening.events) {
-          const frame = batch.map((event) => fold.framesOf(event)).join('')
+          const frame = sinceRestart(batch, fold.hasBegun)
+            .map((event) => fold.framesOf(event))
+            .join('')
           if (frame !== '') yield frame
           if (fold.isOver) return
         }

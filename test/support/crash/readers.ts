@@ -11,16 +11,21 @@ export function isEnd({ type }: StreamEvent): boolean {
 }
 
 /** How often a reader leaves of its own accord, for each event. */
-const leaves = 0.01
+const usualLeaves = 0.01
 
 /** Readers that follow a reply to its end, and come back with their last id however often they are cut off. */
-export function createReaders(target: Target, witness: Witness, random: Random) {
+export function createReaders(
+  target: Target,
+  witness: Pick<Witness, 'readings' | 'exceptions'>,
+  random: Random,
+  leaves = usualLeaves,
+) {
   const reading = new Set<Promise<void>>()
   const opened = new Set<EventReader>()
 
   /** Follows `replyId`, first on `begun` where that is open already. */
   function follow(replyId: string, begun?: EventReader): void {
-    const seen: Reading = { replyId, events: [], reconnects: 0, closings: 0 }
+    const seen: Reading = { replyId, events: [], reconnects: 0, closings: 0, isGone: false }
     witness.readings.push(seen)
     const done = readToEnd(seen, begun)
       .catch((error: unknown) => void witness.exceptions.push(`a reader failed: ${String(error)}`))
@@ -32,6 +37,7 @@ export function createReaders(target: Target, witness: Witness, random: Random) 
     let stream = begun
     for (;;) {
       stream ??= await open(seen)
+      if (stream?.status === 404) return void (seen.isGone = true)
       if (stream?.status === 204) throw new Error(`nothing more of ${seen.replyId}, before its end`)
       if (stream && (await read(stream, seen))) return
       stream = undefined
@@ -47,7 +53,8 @@ export function createReaders(target: Target, witness: Witness, random: Random) 
     const headers: Record<string, string> = lastId === undefined ? {} : { 'last-event-id': String(lastId) }
     const stream = await target.open(`/v1/messages/${replyId}/events`, { headers }).catch(() => undefined)
     if (!stream || isAway(stream.status)) return undefined
-    if (stream.status > 204) throw new Error(`${stream.status} instead of the events of ${replyId}`)
+    if (stream.status > 204 && stream.status !== 404)
+      throw new Error(`${stream.status} instead of the events of ${replyId}`)
     return stream
   }
 

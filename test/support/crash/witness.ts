@@ -19,6 +19,8 @@ export interface Reading {
   reconnects: number
   /** It was told that the server closes its stream, and when to come back. */
   closings: number
+  /** It was told that there is no such reply (any more). */
+  isGone: boolean
 }
 
 /** Everything that clients were told, to be held against what is there in the end. */

@@ -15,12 +15,27 @@ export function createKnownIds(client: Pick<Client, 'begin' | 'get' | 'post' | '
   /** An id for the path of `operation`; `at` chooses. What is deleted is made for it, or is in use meanwhile. */
   async function pick({ method, path }: Operation, at: number): Promise<string> {
     if (!path.includes('{id}')) return ''
-    if (path.includes('/responses/{id}')) {
-      return `resp_${(await someMessage(at, method === 'DELETE')).replaceAll('-', '')}`
+    if (path.startsWith('/v1/models/')) return at % 2 === 0 ? 'builtin%2Feliza' : 'gone'
+    if (path.startsWith('/v1/chat/')) return `chatcmpl-${digits(await someInteraction(at))}`
+    if (path.startsWith('/v1/responses/')) return `resp_${digits(await someMessage(at, method === 'DELETE'))}`
+    if (path.startsWith('/v1/conversations/')) {
+      const isNew = method === 'DELETE' && !path.endsWith('{item}')
+      return `conv_${digits(isNew ? await client.begin() : await someInteraction(at))}`
     }
     if (path.includes('/messages/{id}')) return someMessage(at, method === 'DELETE')
     if (method !== 'DELETE') return someInteraction(at)
     return (at % 4 === 0 && interactions.pop()) || client.begin()
+  }
+
+  /** The id of an item of the conversation `conversationId`, for the path of `operation`. */
+  async function pickItem({ path }: Operation, conversationId: string, at: number): Promise<string> {
+    if (!path.includes('{item}')) return ''
+    const items = `/v1/conversations/${conversationId}/items`
+    const { body: page } = await client.get(items)
+    if (page.data?.length > 0) return page.data[at % page.data.length].id
+    const said = { role: at % 2 === 0 ? 'user' : 'assistant', content: 'Hello' }
+    const { body: posted } = await client.post(items, { items: [said] })
+    return posted.data?.[0]?.id ?? 'msg_none'
   }
 
   async function someMessage(at: number, isNew: boolean): Promise<string> {
@@ -53,5 +68,9 @@ export function createKnownIds(client: Pick<Client, 'begin' | 'get' | 'post' | '
     }
   }
 
-  return { pick, fill, clear }
+  return { pick, pickItem, fill, clear }
+}
+
+function digits(id: string): string {
+  return id.replaceAll('-', '')
 }
