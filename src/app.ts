@@ -39,6 +39,7 @@ import { createHealth, type ProviderHealth } from './providers/health.ts'
 import { createProviderHttp } from './providers/http.ts'
 import { createModels, type Models } from './providers/registry.ts'
 import { findProviders } from './providers/find.ts'
+import { deadLetterRoutes } from './replies/dead-letters/routes.ts'
 import { createPrepare } from './replies/prepare.ts'
 import { createReplies, type Replies } from './replies/replies.ts'
 import { postingRoutes } from './replies/posting/routes.ts'
@@ -211,6 +212,7 @@ async function serveApi(
   messageRoutes(server, { interactions, messages })
   postingRoutes(server, { interactions, replies, streams, idempotency })
   replyRoutes(server, { replies, streams, idempotency })
+  deadLetterRoutes(server, { replies, idempotency })
   feedRoutes(server, { feed, streams })
   const embed = createEmbed({ models, maxRunning: config.maxRunningPerProvider })
   await server.register(openaiRoutes, { ...rooms, embed, limits: config })

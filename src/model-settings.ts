@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { choice, json, type Setting, text, url, whole } from './settings.ts'
+import { choice, choices, json, type Setting, text, url, whole } from './settings.ts'
 
 /** An OpenAI-compatible endpoint that the operator named. */
 const endpointSchema = z.strictObject({
@@ -8,6 +8,7 @@ const endpointSchema = z.strictObject({
   models: z.array(z.string().min(1)).max(500).optional(),
   context_window_tokens: z.int().min(256).optional(),
   first_token_timeout_ms: z.int().min(1).optional(),
+  continues: z.enum(['prefill', 'vllm']).optional(),
 })
 
 const limitsSchema = z.strictObject({
@@ -48,6 +49,10 @@ export const modelSettings = {
     secret: true,
     example: '{"lab":{"base_url":"http://10.0.0.5:8000/v1","api_key":"…","models":["qwen3"]}}',
     about: 'More OpenAI-compatible endpoints, by a name of yours; their models are then lab/<model>.',
+  }),
+  continuingProviders: choices('CONTINUING_PROVIDERS', ['anthropic', 'mistral', 'ollama', 'openrouter'], {
+    about:
+      'Providers whose models go on with an answer that they get the beginning of, for on_crash=continue: of anthropic, mistral, ollama, openrouter. Not all of their models do. PROVIDERS have "continues": "prefill", or "vllm".',
   }),
   providerLimits: json('PROVIDER_LIMITS', z.record(z.string(), limitsSchema), {
     example: '{"openai":{"requests_per_minute":500,"max_running":64}}',

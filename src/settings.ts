@@ -72,6 +72,24 @@ export function list(variable: string, options: About<string[]>): Setting<string
   ) as Setting<string[]>
 }
 
+/** Some of `known`, separated by commas. */
+export function choices<const Known extends string>(
+  variable: string,
+  known: readonly Known[],
+  options: About<Known[]>,
+): Setting<Known[]> {
+  const { read, ...rest } = list(variable, options)
+  return {
+    ...rest,
+    read(given) {
+      const chosen = read(given)
+      const strange = chosen.find((item) => !known.some((one) => one === item))
+      if (strange === undefined) return chosen as Known[]
+      throw new Error(`${variable} must be some of ${known.join(', ')}, not "${strange}"`)
+    },
+  }
+}
+
 /** An http or https address, without the slash at its end. */
 export function url(variable: string, options: About<string> & { default: string }): Setting<string>
 export function url(variable: string, options: About<string>): Setting<string | undefined>

@@ -79,6 +79,8 @@ describe('the configuration', () => {
     ],
     [{ BEDROCK_REGION: 'eu-central-1' }, 'set AWS_BEARER_TOKEN_BEDROCK, or AWS_ACCESS_KEY_ID and'],
     [{ BEDROCK_REGION: 'eu-central-1', AWS_ACCESS_KEY_ID: 'AKIA' }, 'set AWS_BEARER_TOKEN_BEDROCK'],
+    [{ CONTINUING_PROVIDERS: 'ollama,openai' }, 'CONTINUING_PROVIDERS must be some of anthropic, mistral'],
+    [{ PROVIDERS: '{"lab":{"base_url":"http://h/v1","continues":"yes"}}' }, 'PROVIDERS at lab.continues'],
     [{ PROVIDERS: 'lab' }, 'PROVIDERS: is not valid JSON; expected JSON like {"lab"'],
     [{ PROVIDERS: '{"lab":{}}' }, 'PROVIDERS at lab.base_url'],
     [{ PROVIDERS: '{"lab":{"base_url":"http://h/v1","key":"k"}}' }, 'PROVIDERS at lab'],

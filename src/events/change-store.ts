@@ -10,6 +10,19 @@ export interface Head {
 
 /** The SQL of changes. */
 export function createChangeStore(storage: Storage) {
+  /** Holds interactions until the transaction ends; in one order, so that no two who want the same wait for each other. */
+  async function hold(tx: Transaction, interactionIds: string[]): Promise<void> {
+    // In SQLite a transaction that writes holds everything.
+    if (storage.engine !== 'postgres' || interactionIds.length === 0) return
+    await tx
+      .selectFrom('interactions')
+      .select('id')
+      .where('id', 'in', interactionIds)
+      .orderBy('id')
+      .forUpdate()
+      .execute()
+  }
+
   /** Takes the next number; whoever posts or changes something meanwhile waits, so that what is seen has no gaps. */
   async function raise(tx: Transaction, interactionId: string): Promise<Head | undefined> {
     return tx
@@ -103,5 +116,5 @@ export function createChangeStore(storage: Storage) {
     return rows.length
   }
 
-  return { raise, insert, headOf, headsOf, read, wasRequeued, removeBefore }
+  return { hold, raise, insert, headOf, headsOf, read, wasRequeued, removeBefore }
 }

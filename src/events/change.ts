@@ -7,7 +7,10 @@ export interface ChangeData {
   'message.deleted': { message_id: string; position: number }
   'interaction.changed': Record<string, never>
   'branch.created': { number: number; parent: number; fork_position: number; first_position: number }
-  /** A reply is made once more, in its place; `after_event` is the last event of its log by then. */
+  /**
+   * A reply is made once more, in its place; `after_event` is the last event of its log by then. Readers are told by
+   * the log itself, which goes on with an event of that name.
+   */
   'reply.requeued': { message_id: string; position: number; after_event: number }
 }
 

@@ -107,6 +107,8 @@ export function createChanges(parts: {
   const timer = notices && setInterval(lookSoon, lookMs)
 
   return {
+    /** Holds interactions, as `record` does: for who has to take something else before that. */
+    hold: store.hold,
     record,
     goesOn,
     watch,

@@ -11,6 +11,7 @@ export interface ReplyEvent {
 export type EventType =
   | 'reply.started'
   | 'reply.restarted'
+  | 'reply.resumed'
   | 'reply.retrying'
   | 'reasoning.delta'
   | 'text.delta'
@@ -22,8 +23,9 @@ export type EventType =
   | 'reply.incomplete'
   | 'reply.failed'
   | 'reply.cancelled'
+  | 'reply.requeued'
 
-/** Whether no event follows. */
+/** Whether the reply has ended with it. No event follows, unless the reply is requeued. */
 export function isEnd(type: EventType): boolean {
   return (
     type === 'reply.completed' ||
@@ -31,6 +33,12 @@ export function isEnd(type: EventType): boolean {
     type === 'reply.failed' ||
     type === 'reply.cancelled'
   )
+}
+
+/** Whether a log is at an end behind `events`, a part of it; undefined where they do not say. */
+export function endsWith(events: Array<Pick<ReplyEvent, 'type'>>): boolean | undefined {
+  const telling = events.findLast(({ type }) => isEnd(type) || type === 'reply.requeued')
+  return telling && isEnd(telling.type)
 }
 
 /** An event that is not in the log yet. */

@@ -1,5 +1,4 @@
-import type { ReplyEvent } from './event.ts'
-import { isEnd } from './event.ts'
+import { endsWith, type ReplyEvent } from './event.ts'
 
 /** Events that may wait in memory for one reader; one that falls further behind reads from the log. */
 const maxWaiting = 256
@@ -18,7 +17,10 @@ interface Follower {
   isBehind: boolean
   /** The last event that its reader has. */
   cursor: number
+  /** The reply has ended, as far as is known here: nothing more is waited for. */
   isOver: boolean
+  /** The reply was removed. */
+  isGone: boolean
   wake: () => void
 }
 
@@ -55,11 +57,12 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
   /** Only for events that are durable. */
   function publish(replyId: string, events: ReplyEvent[]): void {
     const last = events.at(-1)
-    const isOver = last !== undefined && isEnd(last.type)
     learn(replyId, last)
+    // Of two that are published out of their order the earlier one says nothing of the end.
+    const isNewest = last?.sequence === byReply.get(replyId)?.known
     for (const follower of followersOf(replyId)) {
       // Said apart from the event itself: a reader that asked for what is behind the end never sees that.
-      follower.isOver ||= isOver
+      if (isNewest) follower.isOver = endsWith(events) ?? follower.isOver
       if (follower.waiting.length + events.length > maxWaiting) {
         follower.waiting = []
         follower.isBehind = true
@@ -73,7 +76,7 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
   /** Ends every reader of a reply that is gone. */
   function end(replyId: string): void {
     for (const follower of followersOf(replyId)) {
-      follower.isOver = true
+      follower.isGone = true
       follower.wake()
     }
   }
@@ -109,8 +112,8 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
 
   /**
    * The events behind `after`, in order and without gaps, as they become durable; ends after the last one, or
-   * when `signal` aborts. Of a reply that `hasEnded` nothing is waited for. Reading on asks for more: a reader
-   * that is slow holds nobody up.
+   * when `signal` aborts. An end that something follows in the log is not the last one: the reply was requeued. Of
+   * a reply that `hasEnded` nothing is waited for. Reading on asks for more: a reader that is slow holds nobody up.
    */
   async function* follow(
     replyId: string,
@@ -123,6 +126,7 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
       isBehind: true,
       cursor: after,
       isOver: hasEnded,
+      isGone: false,
       wake: () => {},
     }
     subscribe(replyId, follower)
@@ -138,9 +142,9 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
           learn(replyId, last)
           yield events
           follower.cursor = last.sequence
-          if (isEnd(last.type)) return
+          follower.isOver = endsWith(events) ?? follower.isOver
         } else if (follower.waiting.length === 0 && !follower.isBehind) {
-          if (follower.isOver) return
+          if (follower.isOver || follower.isGone) return
           if (!wasSeen) {
             // It may have been removed between its post and this reader, who would wait for ever.
             wasSeen = await isThere(replyId)
@@ -149,7 +153,7 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
           }
           await new Promise<void>((resolve) => {
             follower.wake = resolve
-            if (signal.aborted || follower.isOver) resolve()
+            if (signal.aborted || follower.isOver || follower.isGone) resolve()
           })
         }
       }
@@ -161,14 +165,21 @@ export function createFollowers(read: Read, isThere: (replyId: string) => Promis
 
   /** The same for who reads several logs at a time: `onNews` is called when asking this one may give something. */
   function tail(replyId: string, after: number, onNews: () => void): Tail {
-    const follower: Follower = { waiting: [], isBehind: true, cursor: after, isOver: false, wake: onNews }
+    const follower: Follower = {
+      waiting: [],
+      isBehind: true,
+      cursor: after,
+      isOver: false,
+      isGone: false,
+      wake: onNews,
+    }
     subscribe(replyId, follower)
     return {
       get hasNews() {
         return follower.isBehind || follower.waiting.length > 0
       },
       get isOver() {
-        return follower.isOver
+        return follower.isOver || follower.isGone
       },
       async take() {
         const events = await take(replyId, follower, follower.cursor)

@@ -10,7 +10,7 @@ export type Told =
   /** What is kept of it is all there is to say. */
   | {
       type:
-        | Exclude<ChangeType, 'message.changed' | 'interaction.changed'>
+        | Exclude<ChangeType, 'message.changed' | 'interaction.changed' | 'reply.requeued'>
         | 'interaction.deleted'
         | 'stream.opened'
       data: object

@@ -108,7 +108,8 @@ export async function* readFeed(
       case 'reply.requeued':
         if (!place.hasRoom) return 'later'
         place.reopen({ position: data.position, replyId: data.message_id, isOpen: true }, data.after_event)
-        return { type, data }
+        // Its log says so itself, with what follows.
+        return undefined
       default:
         // Of a later version: the readers of this one do not know it.
         return undefined

@@ -20,6 +20,7 @@ export async function registerDocs(app: FastifyInstance, version: string): Promi
       tags: [
         { name: 'Interactions', description: 'Conversations and their settings.' },
         { name: 'Messages', description: 'What was said, and the answers to it.' },
+        { name: 'Replies', description: 'How answers ended, and making those again that failed.' },
         { name: 'Models', description: 'What can answer.' },
         { name: 'Responses', description: "OpenAI's wire of today: a response is a reply." },
         { name: 'Conversations', description: "OpenAI's wire: a conversation is an interaction." },

@@ -24,12 +24,22 @@ export interface Sampling {
 export const onBusyPolicies = ['queue', 'reject', 'interrupt', 'rollback'] as const
 export type OnBusy = (typeof onBusyPolicies)[number]
 
+/**
+ * What becomes of an answer whose process ended in the middle of it: it is made anew, it goes on where it was, or it
+ * ends as it is.
+ */
+export const onCrashPolicies = ['retry', 'continue', 'fail'] as const
+export type OnCrash = (typeof onCrashPolicies)[number]
+
 /** What is to be done where the usual would not be right. */
 export interface Policy {
   onBusy: OnBusy
+  onCrash: OnCrash
+  /** How many attempts at an answer may end with their process; null is what the server has for all. */
+  maxAttempts: number | null
 }
 
-export const usualPolicy: Policy = { onBusy: 'queue' }
+export const usualPolicy: Policy = { onBusy: 'queue', onCrash: 'retry', maxAttempts: null }
 
 /** What an interaction was made for, where the door that made it lists it as something of its own. */
 export type Origin = 'chat_completion'

@@ -209,5 +209,9 @@ function changedSampling(before: Sampling, changes: InteractionSettings['samplin
 }
 
 function changedPolicy(before: Policy, changes: InteractionSettings['policy']): Policy {
-  return { onBusy: changes?.onBusy ?? before.onBusy }
+  return {
+    onBusy: changes?.onBusy ?? before.onBusy,
+    onCrash: changes?.onCrash ?? before.onCrash,
+    maxAttempts: changes?.maxAttempts === undefined ? before.maxAttempts : changes.maxAttempts,
+  }
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isoTime } from '../clock.ts'
 import { pageQuery, pageSchema } from '../http/pagination.ts'
 import { plainText } from '../text.ts'
-import { type Interaction, onBusyPolicies, roles } from './interaction.ts'
+import { type Interaction, onBusyPolicies, onCrashPolicies, roles } from './interaction.ts'
 
 export const roleSchema = z.enum(roles).meta({ id: 'Role', description: 'Who speaks.' })
 
@@ -50,6 +50,25 @@ export const onBusySchema = z.enum(onBusyPolicies).meta({
     '409; `interrupt` cancels it, and what was said of it stays; `rollback` removes it and its question.',
 })
 
+export const onCrashSchema = z.enum(onCrashPolicies).meta({
+  id: 'OnCrash',
+  description:
+    'What becomes of an answer when the server is killed in the middle of it: `retry` makes it anew; `continue` gives ' +
+    'the model what it said so far, and goes on from there (where its provider cannot do that, or nothing was said, ' +
+    'it is `retry`); `fail` ends it with `crashed`, `incomplete` with what was said or `failed` where that is nothing.',
+})
+
+/** Crashes are not the doing of a provider: its failures have limits of their own. */
+export const maxAttemptsSchema = z
+  .int()
+  .min(1)
+  .max(20)
+  .meta({
+    description:
+      'How many attempts at an answer the server may be killed in; then it ends with `crashed`. Tries that the provider ' +
+      'failed are not counted here. Unset: `MAX_CRASHES` of the server.',
+  })
+
 const settings = {
   title: plainText({ max: 512 }).nullish(),
   role: roleSchema.optional(),
@@ -65,6 +84,8 @@ const settings = {
   frequency_penalty: sampling.frequency_penalty.nullish(),
   model: modelsSchema.optional(),
   on_busy: onBusySchema.optional(),
+  on_crash: onCrashSchema.optional(),
+  max_attempts: maxAttemptsSchema.nullish(),
   metadata: metadataSchema.optional(),
 }
 
@@ -103,6 +124,8 @@ export const interactionSchema = z
     presence_penalty: z.number().nullable(),
     frequency_penalty: z.number().nullable(),
     on_busy: onBusySchema,
+    on_crash: onCrashSchema,
+    max_attempts: maxAttemptsSchema.nullable(),
     branch: z.int().meta({ description: 'The current branch; 0 is what came first.' }),
     metadata: z.record(z.string(), z.string()),
   })
@@ -119,13 +142,24 @@ export const interactionPage = pageSchema(interactionSchema)
 
 /** Splits a body into what an interaction is and how its model answers. */
 export function settingsOf(body: z.infer<typeof interactionChange>) {
-  const { title, role, prompt, model, on_busy: onBusy, metadata, branch, ...changedSampling } = body
+  const {
+    title,
+    role,
+    prompt,
+    model,
+    on_busy: onBusy,
+    on_crash: onCrash,
+    max_attempts: maxAttempts,
+    metadata,
+    branch,
+    ...changedSampling
+  } = body
   return {
     title,
     role,
     prompt,
     model,
-    policy: { onBusy },
+    policy: { onBusy, onCrash, maxAttempts },
     metadata,
     currentBranch: branch,
     sampling: changedSampling,
@@ -153,6 +187,8 @@ export function interactionView(interaction: Interaction): z.infer<typeof intera
     presence_penalty: interaction.sampling.presence_penalty ?? null,
     frequency_penalty: interaction.sampling.frequency_penalty ?? null,
     on_busy: interaction.policy.onBusy,
+    on_crash: interaction.policy.onCrash,
+    max_attempts: interaction.policy.maxAttempts,
     branch: interaction.currentBranch,
     metadata,
   }

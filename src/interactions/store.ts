@@ -252,7 +252,9 @@ function fromRow(row: Pick<InteractionRow, (typeof columns)[number]>): Interacti
     prompt: row.prompt,
     sampling: JSON.parse(row.sampling_json) as Sampling,
     policy:
-      row.policy_json === null ? usualPolicy : { ...usualPolicy, ...(JSON.parse(row.policy_json) as Policy) },
+      row.policy_json === null
+        ? usualPolicy
+        : { ...usualPolicy, ...(JSON.parse(row.policy_json) as Partial<Policy>) },
     metadata: JSON.parse(row.metadata_json) as Metadata,
     currentBranch: row.current_branch,
     origin: row.origin as Origin | null,
@@ -262,6 +264,10 @@ function fromRow(row: Pick<InteractionRow, (typeof columns)[number]>): Interacti
   }
 }
 
-function isUsual({ onBusy }: Policy): boolean {
-  return onBusy === usualPolicy.onBusy
+function isUsual({ onBusy, onCrash, maxAttempts }: Policy): boolean {
+  return (
+    onBusy === usualPolicy.onBusy &&
+    onCrash === usualPolicy.onCrash &&
+    maxAttempts === usualPolicy.maxAttempts
+  )
 }

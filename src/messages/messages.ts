@@ -74,19 +74,26 @@ export function createMessages(parts: {
     corrected: (message: Message) => Partial<Pick<Message, 'content' | 'metadata'>>,
   ): Promise<Message> {
     return storage.write(async (tx) => {
-      const message = await store.find(tx, ownerId, id)
-      if (!message) throw notFound('Message')
-      if (message.making && isOpen(message.making.status)) {
-        throw new ParleyError(
-          'reply_in_progress',
-          'This reply is still being made; change it when it has ended.',
-        )
-      }
-      await told.record(tx, message.interactionId, 'message.changed', placeOf(message))
+      const found = await findChangeable(tx, ownerId, id)
+      await told.record(tx, found.interactionId, 'message.changed', placeOf(found))
+      // It may have been changed, or be made again, since this one waited for the interaction.
+      const message = await findChangeable(tx, ownerId, id)
       const changed = { ...message, ...corrected(message), updatedAt: now() }
       await store.update(tx, changed, estimateTokens(changed.content))
       return changed
     })
+  }
+
+  async function findChangeable(tx: Transaction, ownerId: string, id: string): Promise<Message> {
+    const message = await store.find(tx, ownerId, id)
+    if (!message) throw notFound('Message')
+    if (message.making && isOpen(message.making.status)) {
+      throw new ParleyError(
+        'reply_in_progress',
+        'This reply is still being made; change it when it has ended.',
+      )
+    }
+    return message
   }
 
   /** Removes a message; what is left keeps its positions. */

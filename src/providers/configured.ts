@@ -19,6 +19,7 @@ function endpoints(config: Config, http: ProviderHttp): Provider[] {
       models: endpoint.models,
       contextWindowTokens: endpoint.context_window_tokens,
       firstTokenTimeoutMs: endpoint.first_token_timeout_ms,
+      continues: endpoint.continues,
       http,
     }),
   )

@@ -14,9 +14,12 @@ export async function findProviders(
   config: Config,
   http: ProviderHttp,
 ): Promise<{ providers: Provider[]; defaultModel: string }> {
+  const continuing = new Set<string>(config.continuingProviders)
+  const found = [...configuredProviders(config, http), ...(await detectProviders(config, http))]
   const providers = [
-    ...configuredProviders(config, http),
-    ...(await detectProviders(config, http)),
+    ...found.map((provider) =>
+      continuing.has(provider.name) ? { ...provider, canContinue: true } : provider,
+    ),
     createBuiltin({ tokenMs: config.elizaTokenMs }),
   ]
   return { providers, defaultModel: config.defaultModel ?? (await chooseDefaultModel(providers)) }

@@ -24,6 +24,8 @@ export interface Provider {
   readonly firstTokenTimeoutMs?: number
   /** The context window of its models that tell none of their own. */
   readonly contextWindowTokens?: number
+  /** Its models go on with an answer whose beginning is the last message of the call (`continuation.ts`). */
+  readonly canContinue?: boolean
   /** The model under the provider's own id. Loads the vendor's package on first use. */
   model(id: string): Promise<LanguageModelV4>
   /** The same for one that makes vectors of texts; undefined where the provider has none. */

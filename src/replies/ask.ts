@@ -1,7 +1,9 @@
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { NewEvent } from '../events/event.ts'
+import type { ContentPart } from '../messages/content.ts'
 import { explainFailure, ProviderFailure } from '../providers/failure.ts'
 import { checkOutput } from './check-output.ts'
+import { goOn } from './go-on.ts'
 import { createHearing, type Heard } from './hear.ts'
 
 export interface AskLimits {
@@ -13,27 +15,37 @@ export interface AskLimits {
 
 /** What came of asking a model: all that it said, and how that ended. */
 export interface Answer extends Heard {
+  /** All of the content is of attempts before this one. */
+  isOld?: boolean
   /** Why there is no (whole) answer. What is no provider's failure is the reason `abort` was aborted with. */
   failure: unknown
 }
 
 /**
- * Asks `model` and hands each piece of its answer to `record`. Never rejects: whatever goes wrong is in the
- * answer, beside what was said before it. `abort` is also aborted here, when the model takes too long or says
- * too much; that closes the connection to the provider.
+ * Asks `model` and hands each piece of its answer to `record`; it goes on with what it `said` at an attempt before,
+ * if it did. Never rejects: whatever goes wrong is in the answer, beside what was said before it. `abort` is also
+ * aborted here, when the model takes too long or says too much; that closes the connection to the provider.
  */
 export async function askModel(options: {
   model: LanguageModelV4
   call: LanguageModelV4CallOptions
+  said: ContentPart[]
   limits: AskLimits
   abort: AbortController
   record: (event: NewEvent) => Promise<void> | undefined
 }): Promise<Answer> {
-  const { model, call, limits, abort, record } = options
-  const answer: Answer = { content: [], finish: undefined, failure: undefined }
+  const { said, limits, abort, record } = options
+  const { model, call } = said.length > 0 ? goOn(options.model, options.call, said) : options
+  const answer: Answer = {
+    content: structuredClone(said),
+    isOld: said.length > 0,
+    finish: undefined,
+    failure: undefined,
+  }
   const watch = watchTime(limits, abort)
   const hearing = createHearing(answer, (event) => {
     watch.sawToken()
+    answer.isOld = false
     if (hearing.chars > limits.maxReplyChars) {
       abort.abort(new ProviderFailure('reply_too_long', 'the answer is longer than MAX_REPLY_CHARS'))
     }

@@ -1,10 +1,13 @@
 import type { Clock } from '../clock.ts'
-import { addTo, type NewEvent } from '../events/event.ts'
+import { addTo, type EventType, type NewEvent } from '../events/event.ts'
 import type { EventLog } from '../events/log.ts'
-import { type EventWriter, LostClaim } from '../events/writer.ts'
-import type { Storage } from '../storage/storage.ts'
+import { type EventWriter, LostClaim, type Place } from '../events/writer.ts'
+import type { ContentPart } from '../messages/content.ts'
+import type { Storage, Transaction } from '../storage/storage.ts'
 import type { OpenReply } from './open-store.ts'
+import { saidIn, speakerIn } from './said.ts'
 import type { ClaimedReply, ReplyStore } from './store.ts'
+import type { Beginning } from './take-over.ts'
 
 /** How long a claim waits for a first token to be committed with. */
 const waitMs = 20
@@ -13,6 +16,8 @@ const waitMs = 20
 export interface Claim {
   reply: ClaimedReply
   writer: EventWriter
+  /** What attempts before it said, and readers keep. */
+  said: ContentPart[]
 }
 
 /** A claim that is made when there is something to write, or after a moment. */
@@ -38,7 +43,27 @@ export function createClaim(parts: {
 }) {
   const { storage, store, events, node, now } = parts
 
-  return function claim({ id }: OpenReply, onLost: (reason: unknown) => void): ComingClaim {
+  /** Where an attempt begins, and what stays of those before it: nobody else adds to that from now on. */
+  async function beginIn(
+    tx: Transaction,
+    { attempt, log }: ClaimedReply,
+    keeps: Beginning['keeps'],
+  ): Promise<{ type: EventType; said: ContentPart[]; place: Place }> {
+    if (attempt === 1) return { type: 'reply.started', said: [], place: { log, next: 1 } }
+    if (keeps) {
+      const told = await events.whole(tx, log)
+      const said = saidIn(told)
+      const place = { log, next: (told.at(-1)?.sequence ?? 0) + 1 }
+      if (keeps({ said, speaker: speakerIn(told) })) return { type: 'reply.resumed', said, place }
+    }
+    return { type: 'reply.restarted', said: [], place: await events.endOf(tx, log) }
+  }
+
+  return function claim(
+    { id }: OpenReply,
+    keeps: Beginning['keeps'],
+    onLost: (reason: unknown) => void,
+  ): ComingClaim {
     const early: NewEvent[] = []
     let claiming: Promise<Claim> | undefined
     let writer: EventWriter | undefined
@@ -56,20 +81,19 @@ export function createClaim(parts: {
     async function take(): Promise<Claim> {
       // Outside of the transaction, which may be run again.
       const told: NewEvent[] = []
-      const { reply, place } = await storage.write(async (tx) => {
+      const { reply, said, place } = await storage.write(async (tx) => {
         const taken = await store.claim(tx, id, node(), now())
         if (!taken) throw new LostClaim(id)
         const { attempt, model } = taken
-        const type = attempt === 1 ? 'reply.started' : 'reply.restarted'
+        const begin = await beginIn(tx, taken, keeps)
         told.push(...early.splice(0))
-        const begun = [{ type, data: { attempt, model } } as const, ...told]
-        const end = attempt === 1 ? { log: taken.log, next: 1 } : await events.endOf(tx, taken.log)
-        return { reply: taken, place: await events.append(tx, id, begun, end) }
+        const begun = [{ type: begin.type, data: { attempt, model } }, ...told]
+        return { reply: taken, said: begin.said, place: await events.append(tx, id, begun, begin.place) }
       })
       writer = events.openWriter({ replyId: id, attempt: reply.attempt, place, onLost })
       // Without a pause between them: what the model says meanwhile must not get in front.
       for (const event of early.splice(0)) void writer.add(event)
-      return { reply, writer }
+      return { reply, writer, said }
     }
 
     return {

@@ -23,14 +23,14 @@ type ToolCall = Extract<LanguageModelV4StreamPart, { type: 'tool-call' }>
 type Wait = Promise<void> | undefined
 
 /**
- * Adds what a model streams to `heard`, and tells the events of it with `tell`, whose promise is handed on. Calls
+ * Adds what a model streams to `heard`, behind what is there, and tells the events of it with `tell`, whose promise is handed on. Calls
  * of tools that the provider runs itself are no parts: it was given none.
  */
 export function createHearing(heard: Heard, tell: (event: NewEvent) => Wait) {
   const { content } = heard
   /** What is being thought, by the provider's name for it. */
   const thoughts = new Map<string, ReasoningPart>()
-  let chars = 0
+  let chars = content.reduce((sum, part) => sum + ('text' in part ? part.text.length : 0), 0)
 
   function hear(part: LanguageModelV4StreamPart): Wait {
     switch (part.type) {

@@ -14,8 +14,8 @@ export type Verdict =
   | { kind: 'retry'; next: Next; failure: ProviderFailure }
 
 /**
- * What becomes of a reply after an attempt at it. Once a token was seen nothing is tried again: what was said
- * stays, as incomplete.
+ * What becomes of a reply after an attempt at it. Once a token of it was seen nothing is tried again: what was said
+ * stays, as incomplete; where it is of attempts before, only its own model is asked again.
  */
 export function judge(
   answer: Answer,
@@ -25,7 +25,9 @@ export function judge(
   const failure = failureOf(answer)
   if (!failure) return { kind: 'end', ending: endingOf(answer), failure: undefined }
   const wasSeen = shownContent(answer.content).length > 0
-  const next = wasSeen ? undefined : decideNext(failure, course, given)
+  // Nobody else goes on with what a model said at an attempt before.
+  const asked = wasSeen ? { ...course, models: [course.model] } : course
+  const next = wasSeen && !answer.isOld ? undefined : decideNext(failure, asked, given)
   if (next) return { kind: 'retry', next, failure }
   const ending = endWith(wasSeen ? 'incomplete' : 'failed', failure.code, usageOf(answer.finish?.usage))
   return { kind: 'end', ending, failure }

@@ -14,6 +14,7 @@ export interface OpenReply extends Course {
   branch: number
   options: ReplyOptions
   status: 'queued' | 'in_progress'
+  attempt: number
   crashes: number
   notBefore: number | null
   /** Since when it waits for a provider that may not be asked. */
@@ -30,6 +31,7 @@ const openColumns = [
   'model',
   'options_json',
   'status',
+  'attempt',
   'crashes',
   'failures',
   'throttles',
@@ -195,6 +197,7 @@ function toOpenReply(row: Pick<ReplyRow, (typeof openColumns)[number]>): OpenRep
     models: modelsOf(options, row.model),
     options,
     status: row.status === 'in_progress' ? 'in_progress' : 'queued',
+    attempt: row.attempt,
     crashes: row.crashes,
     failures: row.failures,
     throttles: row.throttles,

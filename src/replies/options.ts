@@ -1,4 +1,4 @@
-import type { Sampling } from '../interactions/interaction.ts'
+import { type OnCrash, type Policy, type Sampling, usualPolicy } from '../interactions/interaction.ts'
 import type { ResponseFormat } from './response-format.ts'
 import type { FunctionTool, ToolChoice } from './tools.ts'
 
@@ -34,6 +34,23 @@ export interface ReplyOptions {
     | undefined
   /** What the door that it was asked through tells of it again; nobody else reads it. */
   door?: Record<string, unknown> | undefined
+  /** The usual is `retry`. */
+  onCrash?: OnCrash | undefined
+  /** How many attempts may end with their process; the usual is the server's MAX_CRASHES. */
+  maxAttempts?: number | undefined
+}
+
+/**
+ * With what the interaction's policy says where the post does not. It is kept with the reply, because whoever takes
+ * that over has to know it.
+ */
+export function withPolicy(options: ReplyOptions = {}, policy: Policy): ReplyOptions {
+  const onCrash = options.onCrash ?? policy.onCrash
+  return {
+    ...options,
+    onCrash: onCrash === usualPolicy.onCrash ? undefined : onCrash,
+    maxAttempts: options.maxAttempts ?? policy.maxAttempts ?? undefined,
+  }
 }
 
 /** Who may answer: the list, or the one that was named. */

@@ -12,7 +12,7 @@ import { estimateTokens } from '../messages/tokens.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { WaitingReply } from './open-store.ts'
-import { optionsToJson, type ReplyOptions } from './options.ts'
+import { optionsToJson, type ReplyOptions, withPolicy } from './options.ts'
 import type { createBusyPolicy } from './busy.ts'
 import type { ReplyStore } from './store.ts'
 
@@ -82,7 +82,7 @@ export function createPost(parts: {
 
   /** Refuses, before anything is read, what there is no room for. */
   function mayPost({ wantsReply }: Pick<NewTurn, 'wantsReply'>): void {
-    if (wantsReply && jobs.waiting >= maxQueuedReplies) throw busy()
+    if (wantsReply && jobs.waiting >= maxQueuedReplies) throw tooManyWait()
   }
 
   /** As part of a transaction; the caller has asked whether it may. */
@@ -112,9 +112,7 @@ export function createPost(parts: {
       said.push(await insert(tx, messageAt({ ...place, position }, message)))
     }
     const position = firstPosition + said.length
-    const reply = turn.wantsReply
-      ? await queueReply(tx, { ...place, position }, turn, answerers(turn, interaction))
-      : null
+    const reply = turn.wantsReply ? await queueReply(tx, { ...place, position }, turn, interaction) : null
     const posted = { said, reply }
     await turn.also?.(tx, posted)
     return posted
@@ -140,15 +138,17 @@ export function createPost(parts: {
     }
   }
 
-  async function queueReply(tx: Transaction, place: Place, turn: NewTurn, named: string[]) {
+  async function queueReply(tx: Transaction, place: Place, turn: NewTurn, usual: Interaction) {
     // Its jobs are one job, however many replies wait: they are counted themselves.
-    if (await store.hasMoreOpenThan(tx, maxQueuedReplies, place)) throw busy()
+    if (await store.hasMoreOpenThan(tx, maxQueuedReplies, place)) throw tooManyWait()
+    const named = answerers(turn, usual)
     const [model = '', ...others] = named
     const reply = await insert(tx, {
       ...messageAt(place, { role: 'AI', content: [] }),
       making: queued(model),
     })
-    const options = optionsToJson({ ...turn.options, ...(others.length > 0 && { models: named }) })
+    const asked = withPolicy(turn.options, usual.policy)
+    const options = optionsToJson({ ...asked, ...(others.length > 0 && { models: named }) })
     await store.insert(tx, { id: reply.id, ...place, model, options, now: reply.createdAt })
     await jobs.enqueue(tx, jobOf({ interactionId: place.interactionId, model, notBefore: null }))
     return reply
@@ -205,7 +205,8 @@ function queued(model: string): NonNullable<Message['making']> {
   }
 }
 
-function busy(): ParleyError {
+/** There is no room for another answer. */
+export function tooManyWait(): ParleyError {
   return new ParleyError(
     'server_busy',
     'Too many answers are waiting; nothing was stored. Try again later.',

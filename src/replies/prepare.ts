@@ -1,8 +1,9 @@
 import type { LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { Interaction } from '../interactions/interaction.ts'
+import type { ContentPart } from '../messages/content.ts'
 import { historyBudget, type Turn } from '../messages/history.ts'
 import type { LoadHistory } from '../messages/load-history.ts'
-import { estimateTextTokens } from '../messages/tokens.ts'
+import { estimateTextTokens, estimateTokens } from '../messages/tokens.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { Models, ResolvedModel } from '../providers/registry.ts'
 import { modelCall } from './prompt.ts'
@@ -14,7 +15,12 @@ const usualAnswerTokens = 4_096
 
 type Settings = Pick<Interaction, 'prompt' | 'sampling'>
 
-export type Prepare = (reply: OpenReply, model: ResolvedModel) => Promise<LanguageModelV4CallOptions>
+/** `said` is what the model shall go on with: it takes room, too. */
+export type Prepare = (
+  reply: OpenReply,
+  model: ResolvedModel,
+  said: ContentPart[],
+) => Promise<LanguageModelV4CallOptions>
 
 /** Those of the interaction, but for what was asked of this reply. */
 function settingsFor(usual: Settings, { prompt = usual.prompt, sampling = {} }: ReplyOptions): Settings {
@@ -37,10 +43,11 @@ export function createPrepare(parts: {
   contextWindowTokens: number
 }): Prepare {
   const { findSettings, loadHistory, models, contextWindowTokens } = parts
-  return async (reply, { name, provider }) => {
+  return async (reply, { name, provider }, said) => {
     const usual = (await findSettings(reply.interactionId)) ?? { prompt: null, sampling: {} }
     const settings = settingsFor(usual, reply.options)
-    const promptTokens = tokensOfAll(settings.prompt, reply.options)
+    const promptTokens =
+      tokensOfAll(settings.prompt, reply.options) + (said.length === 0 ? 0 : estimateTokens(said))
     const load = (budgetTokens: number) => loadHistory(reply, budgetTokens)
     if (reply.options.truncation === 'disabled') {
       const whole = await load(Number.POSITIVE_INFINITY)

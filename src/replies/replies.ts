@@ -19,6 +19,8 @@ import { createBusyPolicy } from './busy.ts'
 import { createCancel } from './cancel.ts'
 import { createClaim } from './claim.ts'
 import { createConclude } from './conclude.ts'
+import { createDeadLetterStore } from './dead-letters/store.ts'
+import { createRequeue } from './dead-letters/requeue.ts'
 import type { ModelFacts } from './failover.ts'
 import { createFork } from './fork.ts'
 import { createHalt } from './halt.ts'
@@ -48,7 +50,7 @@ export type Replies = ReturnType<typeof createReplies>
 export function createReplies(parts: {
   storage: Storage
   events: EventLog
-  changes: Pick<Changes, 'record'>
+  changes: Pick<Changes, 'hold' | 'record'>
   jobs: Jobs
   interactions: Pick<Interactions, 'find' | 'create' | 'takePositions' | 'moveTo'>
   messages: Pick<Messages, 'find'>
@@ -59,13 +61,15 @@ export function createReplies(parts: {
   node: () => number | null
   /** How other nodes hear of what happens here, where there are any. */
   notices: Notices | undefined
-  limits: RunLimits & RetryLimits & TurnLimits & { maxQueuedReplies: number; contextWindowTokens: number }
+  limits: RunLimits &
+    RetryLimits &
+    TurnLimits & { maxQueuedReplies: number; contextWindowTokens: number; eventRetentionDays: number }
   now: Clock
   random: () => number
   log: Log
 }) {
   const { storage, events, changes, jobs, interactions, messages, models, health, now, log } = parts
-  const { maxQueuedReplies, contextWindowTokens } = parts.limits
+  const { maxQueuedReplies, contextWindowTokens, eventRetentionDays } = parts.limits
   const store = createReplyStore(storage)
   const messageStore = createMessageStore(storage)
   const branches = createBranchStore(storage)
@@ -93,6 +97,16 @@ export function createReplies(parts: {
     messages: messageStore,
     jobOf,
     halt: halting.halt,
+  })
+  const deadLetters = createDeadLetterStore(storage)
+  const requeueing = createRequeue({
+    ...parts,
+    store,
+    deadLetters,
+    messages: messageStore,
+    jobOf,
+    maxQueuedReplies,
+    keptDays: eventRetentionDays,
   })
   const sweeper = createSweeper({ storage, store, jobs, jobOf, now, log })
   const { endWaiting, ...watch } = createWatch({ messages, events })
@@ -155,6 +169,8 @@ export function createReplies(parts: {
     ...createBranch({ messages, optionsOf: store.optionsOf, post: posting.post }),
     fork: createFork({ ...parts, branches }),
     cancel,
+    ...requeueing,
+    list: deadLetters.list,
     find: messages.find,
 
     /** Rejects with `not_found` where it is no reply of the owner's. */

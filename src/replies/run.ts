@@ -4,6 +4,7 @@ import type { NewEvent } from '../events/event.ts'
 import { LostClaim } from '../events/writer.ts'
 import type { Job } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
+import type { ContentPart } from '../messages/content.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { Call } from '../providers/health.ts'
 import type { Models } from '../providers/registry.ts'
@@ -14,6 +15,7 @@ import { failureOf } from './judge.ts'
 import type { Prepare } from './prepare.ts'
 import type { OpenReply, WaitingReply } from './open-store.ts'
 import type { ReplyStore } from './store.ts'
+import { type Beginning, beginningOf } from './take-over.ts'
 import type { Turn } from './turn.ts'
 
 export interface RunLimits extends AskLimits {
@@ -23,7 +25,7 @@ export interface RunLimits extends AskLimits {
 /** Does the work of one look at an interaction: makes the answer whose turn it is. */
 export function createRunner(parts: {
   store: Pick<ReplyStore, 'nextOpen'>
-  takeTurn: (reply: OpenReply) => Promise<Turn>
+  takeTurn: (reply: OpenReply, keeps: Beginning['keeps']) => Promise<Turn>
   claimReply: ReturnType<typeof createClaim>
   models: Pick<Models, 'resolve' | 'load'>
   prepare: Prepare
@@ -44,15 +46,20 @@ export function createRunner(parts: {
     // It waits for its time, or for a place among those of its own provider.
     if ((due.notBefore ?? 0) > now() || due.group !== job.group) return due
     const more = { interactionId: due.interactionId, group: due.group }
-    const turn = await takeTurn(reply)
+    const { isGivenUp, keeps } = beginningOf(reply, canContinue(reply.model), limits.maxCrashes)
+    const turn = isGivenUp ? giveUp(reply) : await takeTurn(reply, keeps)
     // Nothing is to come where it was cancelled meanwhile.
     if (turn.kind === 'later') return turn.job ?? (hasMore ? more : undefined)
-    await attempt(turn, stopping)
+    await attempt(turn, keeps, stopping)
     // What is posted from now on brings a job of its own.
     return hasMore && !stopping.aborted ? more : undefined
   }
 
-  async function attempt(turn: Exclude<Turn, { kind: 'later' }>, stopping: AbortSignal): Promise<void> {
+  async function attempt(
+    turn: Exclude<Turn, { kind: 'later' }>,
+    keeps: Beginning['keeps'],
+    stopping: AbortSignal,
+  ): Promise<void> {
     const { reply } = turn
     const call = turn.kind === 'go' ? turn.call : undefined
     const abort = new AbortController()
@@ -60,9 +67,12 @@ export function createRunner(parts: {
     running.set(reply.id, abort)
     if (stopping.aborted) stop()
     else stopping.addEventListener('abort', stop)
-    const claim = claimReply(reply, (reason) => abort.abort(reason))
+    const claim = claimReply(reply, keeps, (reason) => abort.abort(reason))
     try {
-      const answer = turn.kind === 'go' ? await ask(reply, abort, call, claim.record) : nothing(turn.failure)
+      // Claimed first where something may stay: until then others could add to it.
+      const said = keeps ? (await claim.made()).said : []
+      const answer =
+        turn.kind === 'go' ? await ask(reply, said, abort, call, claim.record) : only(said, turn.failure)
       if (!abort.signal.aborted || abort.signal.reason instanceof ProviderFailure) report(call, answer)
       // Not the end of the reply: whoever looks next can read what it is asked.
       if (isDatabaseAway(answer.failure)) throw answer.failure
@@ -77,25 +87,31 @@ export function createRunner(parts: {
     }
   }
 
+  function canContinue(model: string): boolean {
+    try {
+      return models.resolve(model).provider.canContinue ?? false
+    } catch {
+      // Nobody serves it any more: the attempt will say so.
+      return false
+    }
+  }
+
   async function ask(
     reply: OpenReply,
+    said: ContentPart[],
     abort: AbortController,
     call: Call | undefined,
     record: (event: NewEvent) => Promise<void> | undefined,
   ): Promise<Answer> {
     try {
-      // Whoever had it before ended without a word; if that was its doing, it must not happen for ever.
-      // That attempt is not among its crashes yet.
-      if (reply.status === 'in_progress' && reply.crashes + 1 >= limits.maxCrashes) {
-        throw new ProviderFailure('crashed', `${reply.crashes + 1} attempts ended with their process`)
-      }
       const resolved = models.resolve(reply.model)
-      const asked = await prepare(reply, resolved)
+      const asked = await prepare(reply, resolved, said)
       const model = await models.load(resolved)
       const { firstTokenTimeoutMs = limits.firstTokenTimeoutMs } = resolved.provider
       return await askModel({
         model,
         call: asked,
+        said,
         limits: { ...limits, firstTokenTimeoutMs },
         abort,
         record(event) {
@@ -104,7 +120,7 @@ export function createRunner(parts: {
         },
       })
     } catch (failure) {
-      return nothing(failure)
+      return only(said, failure)
     }
   }
 
@@ -126,6 +142,13 @@ export function createRunner(parts: {
   }
 }
 
-function nothing(failure: unknown): Answer {
-  return { content: [], finish: undefined, failure }
+/** Whoever had it before ended without a word; if that was its doing, it must not happen for ever. */
+function giveUp(reply: OpenReply): Turn {
+  const detail = `attempts that ended with their process: ${reply.crashes + 1}`
+  return { kind: 'give up', reply, failure: new ProviderFailure('crashed', detail) }
+}
+
+/** What was said before, and nothing more. */
+function only(said: ContentPart[], failure: unknown): Answer {
+  return { content: said, isOld: true, finish: undefined, failure }
 }

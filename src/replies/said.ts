@@ -11,17 +11,24 @@ export function addPiece(content: ContentPart[], type: Kind, text: string): void
   else content.push({ type, text })
 }
 
-/** What a reader of `events`, a log from its beginning, has been told: what the last attempt said. */
+/** What a reader of `events`, a log from its beginning, has been told and keeps: what the last attempts said. */
 export function saidIn(events: Array<Pick<ReplyEvent, 'type' | 'data'>>): ContentPart[] {
   const content: ContentPart[] = []
   for (const { type, data } of events) addEvent(content, type, data)
   return content
 }
 
+/** Whose words those are: the model of the last attempt that began anew. */
+export function speakerIn(events: Array<Pick<ReplyEvent, 'type' | 'data'>>): string | undefined {
+  const begun = events.findLast(({ type }) => type === 'reply.started' || type === 'reply.restarted')
+  return begun && (JSON.parse(begun.data) as { model: string }).model
+}
+
 function addEvent(content: ContentPart[], type: NewEvent['type'], json: string): void {
   switch (type) {
     case 'reply.started':
     case 'reply.restarted':
+    case 'reply.requeued':
       content.length = 0
       break
     case 'text.delta':

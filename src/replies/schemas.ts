@@ -1,6 +1,13 @@
 import { z } from 'zod'
 import { idParameter, wholeNumber } from '../http/parameters.ts'
-import { metadataSchema, modelsSchema, onBusySchema, roleSchema } from '../interactions/schemas.ts'
+import {
+  maxAttemptsSchema,
+  metadataSchema,
+  modelsSchema,
+  onBusySchema,
+  onCrashSchema,
+  roleSchema,
+} from '../interactions/schemas.ts'
 import { inputContent, misplacedParts } from '../messages/content.ts'
 import { messageSchema } from '../messages/schemas.ts'
 import { plainText } from '../text.ts'
@@ -26,6 +33,8 @@ const asking = {
     .optional()
     .meta({ description: 'How much the model thinks first, where it can.' }),
   on_busy: onBusySchema.optional().meta({ description: "Instead of the interaction's own." }),
+  on_crash: onCrashSchema.optional().meta({ description: "Instead of the interaction's own." }),
+  max_attempts: maxAttemptsSchema.optional().meta({ description: "Instead of the interaction's own." }),
   stream: z.boolean().default(false).meta({ description: "Answer with the reply's events (SSE)." }),
   wait_ms: z
     .int()
@@ -107,6 +116,8 @@ export function optionsOf(input: z.infer<typeof regenerateShape>): ReplyOptions 
     parallelToolCalls: input.parallel_tool_calls,
     responseFormat: input.response_format,
     reasoning: input.reasoning_effort && { effort: input.reasoning_effort },
+    onCrash: input.on_crash,
+    maxAttempts: input.max_attempts,
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { EventLog } from '../events/log.ts'
 import type { Job } from '../jobs/jobs.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { Call, ProviderHealth } from '../providers/health.ts'
@@ -8,7 +9,9 @@ import { chooseNow, type ModelFacts } from './failover.ts'
 import type { OpenReply, WaitingReply } from './open-store.ts'
 import type { createRateStore } from './rate-store.ts'
 import { reserve } from './rate-window.ts'
+import { saidIn, speakerIn } from './said.ts'
 import type { ReplyStore } from './store.ts'
+import type { Beginning } from './take-over.ts'
 
 /** Further ahead than this no place is given out: those who are cancelled meanwhile would leave it empty. */
 const aheadMs = 60_000
@@ -33,6 +36,7 @@ export type Turn =
 export function createTurns(parts: {
   storage: Storage
   store: Pick<ReplyStore, 'move' | 'putOff'>
+  events: Pick<EventLog, 'read'>
   rates: ReturnType<typeof createRateStore>
   models: Pick<Models, 'resolve'>
   health: Pick<ProviderHealth, 'begin' | 'askableAt'>
@@ -42,10 +46,11 @@ export function createTurns(parts: {
   now: Clock
   random: () => number
 }) {
-  const { storage, store, rates, models, health, facts, jobOf, limits, now, random } = parts
+  const { storage, store, events, rates, models, health, facts, jobOf, limits, now, random } = parts
 
-  return async function takeTurn(reply: OpenReply): Promise<Turn> {
-    const { model, askableAt, tried } = chooseNow(reply, facts, now())
+  return async function takeTurn(reply: OpenReply, keeps: Beginning['keeps']): Promise<Turn> {
+    const course = (await isBound(reply, keeps)) ? { ...reply, models: [reply.model] } : reply
+    const { model, askableAt, tried } = chooseNow(course, facts, now())
     if (model !== reply.model) return moveTo({ ...reply, model, tried })
     const resolved = resolve(model)
     if (!resolved) return { kind: 'go', reply, call: undefined }
@@ -55,6 +60,13 @@ export function createTurns(parts: {
     // By now another one may be the probe.
     const call = health.begin(resolved)
     return call ? { kind: 'go', reply, call } : waitForProvider(reply, health.askableAt(resolved))
+  }
+
+  /** Whether the model goes on with what it said: then it is waited for, and no other one is asked. */
+  async function isBound({ id, models: named }: OpenReply, keeps: Beginning['keeps']): Promise<boolean> {
+    if (!keeps || named.length < 2) return false
+    const told = await events.read(id, 0, Number.MAX_SAFE_INTEGER)
+    return keeps({ said: saidIn(told), speaker: speakerIn(told) })
   }
 
   function resolve(model: string): ResolvedModel | undefined {

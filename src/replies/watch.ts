@@ -1,5 +1,4 @@
 import { notFound, ParleyError } from '../errors.ts'
-import { isEnd } from '../events/event.ts'
 import type { EventLog } from '../events/log.ts'
 import { isOpen, type Message } from '../messages/message.ts'
 import type { Messages } from '../messages/messages.ts'
@@ -48,9 +47,8 @@ export function createWatch(parts: { messages: Pick<Messages, 'find'>; events: E
     waiting.add(expire)
     signal.addEventListener('abort', expire, { once: true })
     try {
-      for await (const batch of events.follow(id, 0, limit.signal)) {
-        if (batch.some(({ type }) => isEnd(type))) break
-      }
+      const following = events.follow(id, 0, limit.signal)
+      while (!(await following.next()).done);
     } finally {
       clearTimeout(timer)
       waiting.delete(expire)

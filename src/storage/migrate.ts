@@ -6,6 +6,7 @@ import * as m0002 from './migrations/0002-who-survives.ts'
 import * as m0003 from './migrations/0003-idempotency-keys.ts'
 import * as m0004 from './migrations/0004-policies.ts'
 import * as m0005 from './migrations/0005-branches.ts'
+import * as m0006 from './migrations/0006-dead-letters.ts'
 import * as m0007 from './migrations/0007-failover.ts'
 import * as m0008 from './migrations/0008-changes.ts'
 import * as m0009 from './migrations/0009-origins.ts'
@@ -26,6 +27,7 @@ const steps: Record<string, Step> = {
   '0003-idempotency-keys': m0003,
   '0004-policies': m0004,
   '0005-branches': m0005,
+  '0006-dead-letters': m0006,
   '0007-failover': m0007,
   '0008-changes': m0008,
   '0009-origins': m0009,

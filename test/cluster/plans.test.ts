@@ -36,6 +36,12 @@ const hot = {
   'listing interactions with messages': /^select .* from "interactions" .* exists \(select "messages"."id"/,
   'listing messages': /^select .* from "messages" left join "replies" .* order by "messages"."position" asc/,
   'listing messages backwards': /^select .* from "messages" left join "replies" .*"position" desc limit/,
+  'listing replies': /^select .* from \(select .* from "replies".* where exists .* order by "id" desc limit/,
+  'listing what was given up':
+    /^select .* from \(select .* from "replies".* where exists .*\('failed', .* order by "id" desc limit/,
+  'finding what to requeue':
+    /^select .* from \(select .* from "replies".* where exists .* "events"\."sequence".* order by "id" asc/,
+  'opening a reply again': /^update "replies" set "status" = .* "crashes" = .* "error_json"/,
   'finding a cursor': /^select "id", "position" from "messages" where "id" in/,
   sweeping: /^select .* from "replies" as "reply" .* not exists/,
   'looking for lost jobs': /from pgboss.job where .* union select singleton_key/,
@@ -130,6 +136,11 @@ async function browse(api: TestServer) {
       await api.get(`/v1/messages/${last}`)
     }
   }
+  for (const status of ['', 'failed', 'queued', 'in_progress', 'completed', 'cancelled']) {
+    const { body } = await api.get(`/v1/replies?limit=50${status && `&status=${status}`}`)
+    if (body.next) await api.get(`/v1/replies?limit=50&after=${body.next}${status && `&status=${status}`}`)
+  }
+  for (let time = 0; time < turns; time += 1) await api.post('/v1/replies/requeue', { limit: 3 })
   await api.get(`/v1/interactions/${longInteraction}?include=messages`)
   await api.get('/interactions/')
   for (const turn of Array(turns).keys()) await lookIn(api, turn)

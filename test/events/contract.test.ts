@@ -165,6 +165,39 @@ describe(`the event log on ${engine}`, () => {
     )
   })
 
+  test.each([500, 1_000])('an end that is event %i, and not the last one, ends nobody', async (endAt) => {
+    const { id, log } = await begin()
+    const early = followAll(id)
+    const words = Array.from({ length: endAt - 1 }, () => delta('a'))
+    const requeued = { type: 'reply.requeued' as const, data: {} }
+    const next = await storage.write((tx) =>
+      events.append(tx, id, [...words, end, requeued, delta('b')], { log, next: 1 }),
+    )
+    const late = followAll(id)
+    const atTheEnd = followAll(id, endAt)
+    await storage.write((tx) => events.append(tx, id, [end], next))
+    const all = Array.from({ length: endAt + 3 }, (_, index) => index + 1)
+    expect((await early).map(({ sequence }) => sequence)).toEqual(all)
+    expect((await late).map(({ sequence }) => sequence)).toEqual(all)
+    expect((await atTheEnd).map(({ sequence }) => sequence)).toEqual(all.slice(endAt))
+    expect((await followAll(id)).length).toBe(all.length)
+  })
+
+  test('a reader who is still at the end when the reply is requeued, goes on to the next end', async () => {
+    const { id, log } = await begin()
+    const next = await storage.write((tx) => events.append(tx, id, [end], { log, next: 1 }))
+    const reader = events.follow(id, 0, never, true)
+    const typesOfNext = async () => ((await reader.next()).value as ReplyEvent[]).map(({ type }) => type)
+    expect(await typesOfNext()).toEqual(['reply.completed'])
+    const requeued = { type: 'reply.requeued' as const, data: {} }
+    const last = await storage.write((tx) => events.append(tx, id, [requeued], next))
+    expect(await typesOfNext()).toEqual(['reply.requeued'])
+    const rest = reader.next()
+    await storage.write((tx) => events.append(tx, id, [delta('a'), end], last))
+    expect(textOf((await rest).value as ReplyEvent[])).toBe('a.')
+    expect((await reader.next()).done).toBe(true)
+  })
+
   test('following ends with the reply, when the reader leaves, and when the reply is removed', async () => {
     const [ended, left, removed] = [await begin(), await begin(), await begin()]
     const leave = new AbortController()

@@ -6,6 +6,7 @@ import {
   echoes,
   fallsSilentAfter,
   holdsBack,
+  refuses,
   says,
   startUpstream,
   type Upstream,
@@ -113,6 +114,40 @@ describe('who follows an interaction', () => {
     const seen = await device.until(({ id: cursor }) => cursor === frames.at(-1)?.id)
     device.close()
     expect(seen.map(({ type }) => type)).toEqual(frames.slice(1).map(({ type }) => type))
+  })
+
+  test('is told of a reply that is made again, however late it comes', async () => {
+    upstream.behaves('again', refuses(400), says(['Whole.']))
+    upstream.behaves('model', says(['Well.']))
+    const id = await server.begin({ model: 'openai/again' })
+    const device = await followOn(server.url, id)
+    await device.until(ofType('stream.opened'))
+    const { reply } = await post(id, 'Count')
+    await device.until(ofType('reply.failed'))
+    // What comes behind it is told to its end before it goes on.
+    await server.post(`/v1/interactions/${id}/messages`, { content: 'Well?', model: 'openai/model' })
+    await device.until(ofType('reply.completed'))
+    expect((await server.post(`/v1/messages/${reply.id}/requeue`)).status).toBe(200)
+    await device.until(ofType('reply.completed'))
+    device.close()
+    const [opened, ...live] = device.seen
+    const ofReply = (frames: Frame[]) =>
+      frames.filter(({ data }) => data['message_id'] === reply.id).map(({ type, data }) => [type, data])
+    expect(ofReply(live).map(([type]) => type)).toEqual([
+      'reply.started',
+      'reply.failed',
+      'reply.requeued',
+      'reply.restarted',
+      'text.delta',
+      'reply.completed',
+    ])
+    const isLast = (frame: Frame) => ofReply([frame])[0]?.[0] === 'reply.completed'
+    expect(await cutAfterEach(server.url, id, opened?.id ?? '', isLast)).toEqual(live)
+    const late = await followOn(server.url, id, '0')
+    // In another order it may be: each log for itself is the same.
+    await late.until(isLast)
+    late.close()
+    expect(ofReply(late.seen)).toEqual(ofReply(live))
   })
 
   test('sees on two devices the same, until the interaction is deleted', async () => {

@@ -67,6 +67,7 @@ describe('the reference', () => {
       'GET /v1/messages/{id}/events',
       'GET /v1/models',
       'GET /v1/models/{id}',
+      'GET /v1/replies',
       'GET /v1/responses',
       'GET /v1/responses/{id}',
       'GET /v1/responses/{id}/input_items',
@@ -87,6 +88,8 @@ describe('the reference', () => {
       'POST /v1/messages/{id}/cancel',
       'POST /v1/messages/{id}/edit',
       'POST /v1/messages/{id}/regenerate',
+      'POST /v1/messages/{id}/requeue',
+      'POST /v1/replies/requeue',
       'POST /v1/responses',
       'POST /v1/responses/compact',
       'POST /v1/responses/input_tokens',
@@ -196,6 +199,7 @@ describe('the reference', () => {
       'POST /v1/interactions',
       'POST /v1/interactions/{id}/fork',
       'POST /v1/messages/{id}/regenerate',
+      'POST /v1/replies/requeue',
     ])
   })
 })

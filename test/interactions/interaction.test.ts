@@ -19,6 +19,8 @@ const unset = {
   presence_penalty: null,
   frequency_penalty: null,
   on_busy: 'queue',
+  on_crash: 'retry',
+  max_attempts: null,
   branch: 0,
   metadata: {},
 }

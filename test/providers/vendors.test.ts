@@ -11,6 +11,7 @@ beforeAll(async () => {
   const { origin } = new URL(upstream.url)
   server = await startServer({
     MAX_PROVIDER_FAILURES: '2',
+    CONTINUING_PROVIDERS: 'anthropic, mistral',
     ...Object.assign({}, ...vendorWires.map(({ env }) => env(origin))),
   })
 })
@@ -88,6 +89,35 @@ describe.each(vendorWires)('$name', (wire) => {
     await server.request('DELETE', `/v1/interactions/${id}`)
     await closed
   })
+})
+
+test('where CONTINUING_PROVIDERS names it, a vendor goes on with what it said', async () => {
+  const wires = vendorWires.filter(({ name }) => ['anthropic', 'mistral', 'google'].includes(name))
+  const asked = wires.map(async (wire) => {
+    const model = `${wire.name}-continues`
+    upstream.behaves(model, speaks(wire, ['Good '], 'falls silent'), speaks(wire, [' day']))
+    const id = await server.begin({ model: `${wire.name}/${model}`, on_crash: 'continue' })
+    const { body } = await server.post(`/v1/interactions/${id}/messages`, { content: 'Hello' })
+    const path = `/v1/messages/${body.reply.id}`
+    const { events } = await server.open(`${path}/events`)
+    for await (const { type } of events) if (type === 'text.delta') break
+    return { model, path }
+  })
+  const [anthropic, google, mistral] = await Promise.all(asked)
+  await server.restart()
+  for (const { path } of [anthropic, google, mistral].filter((one) => one !== undefined))
+    await server.events(`${path}/events`)
+  const textIn = async (path = '') => (await server.get(path)).body.text
+  const lastOf = async (model = '') => (await upstream.asked(model, 2)).body.messages.at(-1)
+  expect(await textIn(anthropic?.path)).toBe('Good day')
+  expect(await lastOf(anthropic?.model)).toMatchObject({
+    role: 'assistant',
+    content: [{ type: 'text', text: 'Good' }],
+  })
+  expect(await textIn(mistral?.path)).toBe('Good day')
+  expect(await lastOf(mistral?.model)).toMatchObject({ role: 'assistant', content: 'Good', prefix: true })
+  // It is not named.
+  expect(await textIn(google?.path)).toBe(' day')
 })
 
 test('OpenAI is told to store nothing: the conversation is kept here', async () => {

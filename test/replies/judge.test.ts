@@ -69,6 +69,15 @@ describe('what becomes of a reply', () => {
     expect(verdictOn({ finish }, last)).toMatchObject(endsAs('failed', code))
   })
 
+  test('one that adds nothing to what was said before is for its own model again, and for no other', () => {
+    const failure = new ProviderFailure('provider_unavailable', 'away')
+    const course = { ...first, models: ['one/any', 'two/any'] }
+    const next = (answer: Partial<Answer>) => verdictOn({ failure, ...answer }, course)
+    expect(next({ isOld: true })).toMatchObject({ kind: 'retry', next: { model: 'two/any' } })
+    expect(next({ content: said, isOld: true })).toMatchObject({ kind: 'retry', next: { model: 'one/any' } })
+    expect(next({ content: said, isOld: false })).toMatchObject(endsAs('incomplete', 'provider_unavailable'))
+  })
+
   test('an end for no known reason is an end, where the provider gave one', () => {
     expect(verdictOn({ content: said, finish: ended('other', 'recitation') })).toMatchObject({
       ending: { status: 'completed', finishReason: 'other' },

@@ -121,6 +121,21 @@ describe('answers that wait', () => {
     expect((await post('one/any')).status).toBe(503)
   })
 
+  test('are bounded for those that are requeued, too', async () => {
+    await start({ MAX_QUEUED_REPLIES: '1' })
+    upstream.behaves('any', refuses(400), refuses(429, { 'retry-after': '60' }))
+    const failed = await server.say(await server.begin({ model: 'one/any' }), 'Hello')
+    await post('one/any')
+    await until('put back', async () => {
+      const { data } = (await server.get('/v1/replies?status=queued')).body
+      return data[0]?.attempt === 1
+    })
+    const busy = { status: 503, body: { code: 'server_busy' } }
+    expect(await server.post(`/v1/messages/${failed.reply.id}/requeue`)).toMatchObject(busy)
+    expect(await server.post('/v1/replies/requeue')).toMatchObject(busy)
+    expect((await server.get(`/v1/messages/${failed.reply.id}`)).body.status).toBe('failed')
+  })
+
   test('are bounded in a single interaction too', async () => {
     await start({ MAX_QUEUED_REPLIES: '2' })
     upstream.behaves('any', hangs())

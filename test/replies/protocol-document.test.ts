@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { startServer } from '../support/server.ts'
-import { sends, startUpstream } from '../support/upstream.ts'
+import { breaksAfter, sends, startUpstream } from '../support/upstream.ts'
 
 const document = readFileSync('docs/protocol.md', 'utf8')
 
@@ -31,11 +31,9 @@ test('a reader that folds the events as docs/protocol.md says has the message in
       finish_reason: 'tool_calls',
     },
   ]
-  upstream.behaves(
-    'thinks',
-    sends('data: {"error":{"message":"busy","code":503}}\n\n'),
-    sends(chunks.map((choice) => `data: ${JSON.stringify({ choices: [choice] })}\n\n`).join('')),
-  )
+  const answers = sends(chunks.map((choice) => `data: ${JSON.stringify({ choices: [choice] })}\n\n`).join(''))
+  upstream.behaves('thinks', sends('data: {"error":{"message":"busy","code":503}}\n\n'), answers)
+  upstream.behaves('breaks', breaksAfter(['Half ']), answers)
 
   const { reply } = await server.say(await server.begin(), 'Tell me about Rome')
   const events = await server.events(`/v1/messages/${reply.id}/events`)
@@ -44,6 +42,14 @@ test('a reader that folds the events as docs/protocol.md says has the message in
   expect(reply).toMatchObject({ status: 'completed', attempt: 2, text: 'Rome is old.' })
   expect(reply).toMatchObject(folded)
   expect(folded['content']).toHaveLength(5)
+
+  const { reply: broken } = await server.say(await server.begin(), 'Tell me', { model: 'openai/breaks' })
+  const path = `/v1/messages/${broken.id}`
+  expect((await server.post(`${path}/requeue`)).body.status).toBe('queued')
+  const more = await server.events(`${path}/events`)
+  const message = more.reduce<Record<string, unknown>>((before, event) => fold(before, event), {})
+  expect((await server.get(path)).body).toMatchObject(message)
+  expect(message).toMatchObject({ status: 'completed', content: folded['content'] })
   await server.stop()
   await upstream.stop()
 })

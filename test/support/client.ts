@@ -152,7 +152,7 @@ export async function* readFrames(response: Response): AsyncGenerator<Frame> {
 export function textOf(events: StreamEvent[]): string {
   let text = ''
   for (const { type, data } of events) {
-    if (type === 'reply.restarted') text = ''
+    if (type === 'reply.restarted' || type === 'reply.requeued') text = ''
     if (type === 'text.delta') text += String(data['text'])
   }
   return text

@@ -55,6 +55,8 @@ const statements = `
     select created_at * 1024, id, interaction_id, position, 'completed', 'openai/model', 1, 0, 0, 0, created_at,
       created_at, created_at
     from messages where role = 'AI';
+  update replies set status = 'failed', error_json = '{"code":"provider_unavailable","message":""}'
+    where position = 2 and created_at > (select ms from given where number = 17000);
   -- Some wait for their time, one of them for so long that it keeps the events of its day. Some were being made
   -- by a node that is dead.
   update replies set status = 'queued', completed_at = null, not_before = :now + 3600000
@@ -68,7 +70,7 @@ const statements = `
   insert into events (log, sequence, type, data_json, created_at)
     select log, sequence, 'text.delta', '{"text":"word "}', created_at
     from replies, generate_series(1, 16) sequence
-    where created_at > :now - 9 * ${dayMs}::bigint and status = 'completed';
+    where created_at > :now - 9 * ${dayMs}::bigint and status in ('completed', 'failed');
 
   insert into pgboss.job (name, state, singleton_key, policy, group_id, data, created_on, completed_on)
     select 'looks', 'completed', interaction_id, 'key_strict_fifo', 'openai', '{}', now(), now()

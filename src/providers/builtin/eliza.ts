@@ -5,6 +5,7 @@ import type {
   LanguageModelV4Prompt,
   LanguageModelV4StreamPart,
 } from '@ai-sdk/provider'
+import { isContinuation } from '../continuation.ts'
 import { ProviderFailure } from '../failure.ts'
 import { generateFromStream } from '../generate.ts'
 import type { Provider } from '../provider.ts'
@@ -25,6 +26,7 @@ export function createBuiltin({ tokenMs }: { tokenMs: number }): Provider {
     name: 'builtin',
     source: 'builtin',
     preferredModel: 'eliza',
+    canContinue: true,
     async model(id) {
       if (id === 'eliza') return createEliza(tokenMs)
       throw new ProviderFailure('model_not_found', `builtin has no model "${id}"`)
@@ -64,7 +66,8 @@ async function* speak(
     }
     return
   }
-  const words = sayTo(prompt).match(/\S+\s*/g) ?? []
+  const saying = isContinuation(options) ? restOf(prompt) : sayTo(prompt)
+  const words = saying.match(/\s*\S+\s*/g) ?? []
   const spoken = words.slice(0, maxOutputTokens)
   yield { type: 'text-start', id: 'text' }
   for (const [index, word] of spoken.entries()) {
@@ -80,6 +83,13 @@ async function* speak(
     finishReason: { unified: spoken.length < words.length ? 'length' : 'stop', raw: undefined },
     usage: usageOf(prompt, spoken.length),
   }
+}
+
+/** What it would say to all but the last message, behind that; it says the same to the same every time. */
+function restOf(prompt: LanguageModelV4Prompt): string {
+  const said = textOf(prompt.at(-1))
+  const whole = sayTo(prompt.slice(0, -1))
+  return whole.startsWith(said) ? whole.slice(said.length) : ''
 }
 
 function sayTo(prompt: LanguageModelV4Prompt): string {

@@ -6,7 +6,7 @@ import { generateFromStream } from '../generate.ts'
 import { type ProviderHttp, readText } from '../http.ts'
 import { type Chunk, createChunkReader } from './chunks.ts'
 import { refusal } from './refusal.ts'
-import { chatCompletionBody } from './request.ts'
+import { chatCompletionBody, type Continues } from './request.ts'
 
 const maxEventChars = 8 * 1024 * 1024
 /** Parts that may wait for their reader before the provider's connection is paused. */
@@ -19,6 +19,7 @@ export interface ChatModelOptions {
   url: URL
   headers: Record<string, string>
   http: ProviderHttp
+  continues?: Continues | undefined
 }
 
 /** A model behind `POST …/chat/completions`. */
@@ -28,6 +29,7 @@ export function createChatModel({
   url,
   headers,
   http,
+  continues,
 }: ChatModelOptions): LanguageModelV4 {
   const model: LanguageModelV4 = {
     specificationVersion: 'v4',
@@ -39,7 +41,7 @@ export function createChatModel({
       const response = await http.send(url, {
         method: 'POST',
         headers: { 'content-type': 'application/json', accept: 'text/event-stream', ...headers },
-        body: JSON.stringify(chatCompletionBody(modelId, options)),
+        body: JSON.stringify(chatCompletionBody(modelId, options, continues)),
         signal: options.abortSignal,
       })
       if (response.statusCode !== 200) throw await refusal(url.href, response)

@@ -3,6 +3,7 @@ import { fetchModels } from '../model-list.ts'
 import type { Provider, ProviderSource } from '../provider.ts'
 import { createEmbeddingModel } from './embedding-model.ts'
 import { createChatModel } from './model.ts'
+import type { Continues } from './request.ts'
 
 export interface OpenAICompatibleOptions {
   name: string
@@ -15,6 +16,8 @@ export interface OpenAICompatibleOptions {
   models?: string[] | undefined
   contextWindowTokens?: number | undefined
   firstTokenTimeoutMs?: number | undefined
+  /** How it is told to go on with a last message of the assistant's; it cannot do that where this is not said. */
+  continues?: Continues | undefined
   http: ProviderHttp
   /** The address and the name on the wire of a model, where they are not the usual ones. */
   addressOf?: (id: string) => { url: URL; modelId: string }
@@ -22,7 +25,8 @@ export interface OpenAICompatibleOptions {
 
 /** Any endpoint that speaks OpenAI's chat completions: vLLM, LM Studio, llama.cpp, OpenRouter, … */
 export function createOpenAICompatible(options: OpenAICompatibleOptions): Provider {
-  const { name, source, baseUrl, apiKey, http, models, contextWindowTokens, firstTokenTimeoutMs } = options
+  const { name, source, baseUrl, apiKey, http, models, contextWindowTokens, firstTokenTimeoutMs, continues } =
+    options
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {}
   const chat = new URL(`${baseUrl}/chat/completions`)
   const embeddings = new URL(`${baseUrl}/embeddings`)
@@ -34,7 +38,8 @@ export function createOpenAICompatible(options: OpenAICompatibleOptions): Provid
     preferredModel: options.preferredModel ?? models?.[0],
     ...(firstTokenTimeoutMs !== undefined && { firstTokenTimeoutMs }),
     ...(contextWindowTokens !== undefined && { contextWindowTokens }),
-    model: async (id) => createChatModel({ provider: name, headers, http, ...addressOf(id) }),
+    canContinue: continues !== undefined,
+    model: async (id) => createChatModel({ provider: name, headers, http, continues, ...addressOf(id) }),
     embeddingModel: async (modelId) =>
       createEmbeddingModel({ provider: name, modelId, url: embeddings, headers, http }),
     async listModels(signal) {

@@ -6,9 +6,20 @@ import type {
   LanguageModelV4ToolResultOutput,
   LanguageModelV4ToolResultPart,
 } from '@ai-sdk/provider'
+import { isContinuation } from '../continuation.ts'
+
+/**
+ * How an endpoint is told to go on with a last message of the assistant's: `prefill` does so by itself, `vllm` is
+ * asked to (docs.vllm.ai, OpenAI-compatible server, extra parameters).
+ */
+export type Continues = 'prefill' | 'vllm'
 
 /** The body of `POST /chat/completions` (platform.openai.com/docs/api-reference/chat/create). */
-export function chatCompletionBody(model: string, options: LanguageModelV4CallOptions) {
+export function chatCompletionBody(
+  model: string,
+  options: LanguageModelV4CallOptions,
+  continues?: Continues,
+) {
   const { tools, toolChoice, responseFormat, reasoning } = options
   const { parallelToolCalls, strictJsonSchema } = options.providerOptions?.['openai'] ?? {}
   const functions = tools?.filter((tool) => tool.type === 'function')
@@ -16,6 +27,8 @@ export function chatCompletionBody(model: string, options: LanguageModelV4CallOp
     model,
     messages: chatMessages(options.prompt),
     stream: true,
+    ...(continues === 'vllm' &&
+      isContinuation(options) && { continue_final_message: true, add_generation_prompt: false }),
     stream_options: { include_usage: true },
     max_tokens: options.maxOutputTokens,
     temperature: options.temperature,
