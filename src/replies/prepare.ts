@@ -46,8 +46,8 @@ export function createPrepare(parts: {
   return async (reply, { name, provider }, said) => {
     const usual = (await findSettings(reply.interactionId)) ?? { prompt: null, sampling: {} }
     const settings = settingsFor(usual, reply.options)
-    const saidTokens = said.length === 0 ? 0 : estimateTokens(said)
-    const promptTokens = tokensOfAll(settings.prompt, reply.options) + saidTokens
+    const promptTokens =
+      tokensOfAll(settings.prompt, reply.options) + (said.length === 0 ? 0 : estimateTokens(said))
     const load = (budgetTokens: number) => loadHistory(reply, budgetTokens)
     if (reply.options.truncation === 'disabled') {
       const whole = await load(Number.POSITIVE_INFINITY)
