@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, cpus } from 'node:os'
 import { benchCluster } from './cluster.ts'
+import { benchGateway } from './gateway.ts'
 import { benchKeys } from './keys.ts'
 import { benchMemory } from './memory.ts'
 import { benchPages } from './pages.ts'
@@ -10,7 +11,7 @@ import { startHelper } from './support/processes.ts'
 import { isMet, isQuick, type Line, printLines } from './support/report.ts'
 import { benchTurns } from './turns.ts'
 
-// npm run bench [-- <posts | keys | turns | streams | pages | memory | cluster>…]: all of them, or those. BENCH_QUICK=1 is
+// npm run bench [-- <posts | keys | turns | streams | gateway | pages | memory | cluster>…]: all of them, or those. BENCH_QUICK=1 is
 // a short run, to see that they work. Figures are ratios to a floor that is measured in turn with the server, because
 // those mean the same on any machine. Results are also written to bench/results/.
 
@@ -19,6 +20,7 @@ const benches = new Map([
   ['keys', benchKeys],
   ['turns', benchTurns],
   ['streams', benchStreams],
+  ['gateway', benchGateway],
   ['pages', benchPages],
   ['memory', benchMemory],
   ['cluster', benchCluster],

@@ -8,7 +8,7 @@ import { createAnswerCheck, type OpenApi, type Operation, operationsOf } from '.
 import { startServer } from '../support/server.ts'
 
 /** Calls of each operation. For a long run: `FUZZ_RUNS=20000 npx vitest run test/fuzz`. */
-const runs = Number(process.env['FUZZ_RUNS'] ?? 200)
+const runs = Number(process.env['FUZZ_RUNS'] ?? 60)
 const timeoutMs = 20_000 + runs * 100
 
 const errors: string[] = []

@@ -132,6 +132,25 @@ describe('a response', () => {
     ])
   })
 
+  test('goes another way behind one that has a follower, and both are gone on with', async () => {
+    const model = newModel()
+    const ask = (input: string, previous?: OpenAI.Responses.Response) =>
+      client.responses.create({ model: `openai/${model}`, input, previous_response_id: previous?.id ?? null })
+    const first = await ask('One')
+    const second = await ask('Two', first)
+    const other = await ask('Or else', first)
+    await ask('And then', other)
+    await ask('Three', second)
+    const told = async (count: number) =>
+      (await upstream.asked(model, count)).body.messages.map(({ content }) => content)
+    expect(await told(3)).toEqual(['One', 'You said: One', 'Or else'])
+    const way = ['One', 'You said: One', 'Or else', 'You said: Or else', 'And then']
+    expect(await told(4)).toEqual(way)
+    expect(await told(5)).toEqual(['One', 'You said: One', 'Two', 'You said: Two', 'Three'])
+    await client.responses.delete(second.id)
+    expect((await client.responses.retrieve(other.id)).output_text).toBe('You said: Or else')
+  })
+
   test('that fails says why', async () => {
     const model = newModel()
     upstream.behaves(model, refuses(400))
