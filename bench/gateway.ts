@@ -11,6 +11,17 @@ const streams = 50
 const tokens = 250
 const pauseMs = 20
 
+/**
+ * It adds headers to the answers that `fetch` gives it, which cannot be added to with the hono that npm installs
+ * with it: every stream would end in a 500. Once for each answer, so that it makes no difference to its events.
+ */
+const ownHeaders = `
+const { fetch } = globalThis
+globalThis.fetch = async (...given) => {
+  const { body, status, statusText, headers } = await fetch(...given)
+  return new Response(body, { status, statusText, headers: new Headers(headers) })
+}`
+
 interface Target {
   running: Running
   /** Where completions are asked for, and with what beside the request. */
@@ -61,10 +72,12 @@ async function parleyTarget(upstream: Running): Promise<Target> {
 }
 
 async function gatewayTarget(upstream: Running): Promise<Target> {
-  const running = await startPeer('@portkey-ai/gateway@1.15.2', 'build/start-server.js', (port) => [
-    `--port=${port}`,
-    '--headless',
-  ])
+  const running = await startPeer(
+    '@portkey-ai/gateway@1.15.2',
+    'build/start-server.js',
+    (port) => [`--port=${port}`, '--headless'],
+    ownHeaders,
+  )
   const headers = {
     authorization: 'Bearer any',
     'x-portkey-provider': 'openai',

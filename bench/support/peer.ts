@@ -12,12 +12,18 @@ export async function startPeer(
   packageName: string,
   file: string,
   argumentsFor: (port: number) => string[],
+  /** Runs before it. */
+  preload: string,
 ): Promise<Running> {
   const folder = makeFolder()
   execFileSync('npm', ['install', '--no-audit', '--no-fund', '--silent', '--prefix', folder, packageName])
   const port = await freePort()
   const path = `${folder}/node_modules/${packageName.replace(/@[\d.]+$/, '')}/${file}`
-  const child = spawn(process.execPath, [path, ...argumentsFor(port)], { stdio: 'ignore' })
+  const child = spawn(
+    process.execPath,
+    ['--import', `data:text/javascript,${encodeURIComponent(preload)}`, path, ...argumentsFor(port)],
+    { stdio: 'ignore' },
+  )
   const url = `http://127.0.0.1:${port}`
   await untilItAnswers(url)
   return {

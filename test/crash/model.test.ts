@@ -29,7 +29,6 @@ test('whatever clients do, and whenever the server is killed, conversations are 
   })
   console.log(JSON.stringify(counts))
   expect(divergences, `SEED=${random.seed}`).toEqual([])
-  // It was killed on the way, and readers were cut off.
+  // It was killed on the way.
   expect(counts['kills']).toBeGreaterThan(0)
-  expect(counts['their reconnections']).toBeGreaterThan(0)
 }, 60_000)
