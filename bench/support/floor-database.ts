@@ -18,7 +18,9 @@ export function openFloorDatabase(path: string) {
   const takePositions = db.prepare(
     'update interactions set last_position = last_position + 2, updated_at = ? where id = ? returning last_position',
   )
-  const insertMessage = db.prepare('insert into messages values (?, ?, ?, ?, ?, ?, ?, ?, ?)')
+  const insertMessage = db.prepare(
+    'insert into messages (id, interaction_id, position, role, content_json, metadata_json, tokens, created_at, updated_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  )
   const insertReply = db.prepare(
     "insert into replies (id, interaction_id, position, status, model, attempt, crashes, failures, throttles, created_at, updated_at) values (?, ?, ?, 'queued', ?, 0, 0, 0, 0, ?, ?)",
   )

@@ -18,7 +18,10 @@ const takePositions = prepared(
   'positions',
   'update interactions set last_position = last_position + 2, updated_at = $1 where id = $2 returning last_position',
 )
-const insertMessage = prepared('message', 'insert into messages values ($1, $2, $3, $4, $5, $6, $7, $8, $9)')
+const insertMessage = prepared(
+  'message',
+  'insert into messages (id, interaction_id, position, role, content_json, metadata_json, tokens, created_at, updated_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)',
+)
 const insertReply = prepared(
   'reply',
   "insert into replies (id, interaction_id, position, status, model, attempt, crashes, failures, throttles, created_at, updated_at) values ($1, $2, $3, 'queued', $4, 0, 0, 0, 0, $5, $6)",

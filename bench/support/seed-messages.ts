@@ -9,7 +9,9 @@ const said = 'What is the capital of the country where the river Kwai is? '.repe
  */
 export function seedMessages(databasePath: string, interactionId: string, count: number): string[] {
   const db = new DatabaseSync(databasePath)
-  const insertMessage = db.prepare('insert into messages values (?, ?, ?, ?, ?, ?, ?, ?, ?)')
+  const insertMessage = db.prepare(
+    'insert into messages (id, interaction_id, position, role, content_json, metadata_json, tokens, created_at, updated_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+  )
   const insertReply = db.prepare(
     "insert into replies (id, interaction_id, position, status, model, attempt, crashes, failures, throttles, finish_reason, usage_json, created_at, started_at, completed_at, updated_at) values (?, ?, ?, 'completed', 'openai/gpt', 1, 0, 0, 0, 'stop', ?, ?, ?, ?, ?)",
   )
