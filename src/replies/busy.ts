@@ -52,14 +52,12 @@ export function createBusyPolicy(parts: {
     await removing(tx, id)
     await messages.remove(tx, id)
     await changes.record(tx, interactionId, 'message.deleted', { message_id: id, position })
-    for (let before = position - 1; ; before -= 1) {
-      // Mostly there is one.
-      const said = await messages.at(tx, interactionId, { branch, position: before })
-      if (!said || !isAnswered(said.role) || said.id === keptId) return
-      await messages.remove(tx, said.id)
-      const what = { message_id: said.id, position: before }
-      await changes.record(tx, interactionId, 'message.deleted', what)
-    }
+    // Only the one in front: what stands before that may be of another turn.
+    const before = position - 1
+    const said = await messages.at(tx, interactionId, { branch, position: before })
+    if (!said || !isAnswered(said.role) || said.id === keptId) return
+    await messages.remove(tx, said.id)
+    await changes.record(tx, interactionId, 'message.deleted', { message_id: said.id, position: before })
   }
 }
 
