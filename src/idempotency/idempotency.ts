@@ -24,9 +24,9 @@ export type Made = Record<string, string | null>
 
 /** What the work of a request does in its transaction. */
 export interface Once {
-  /** Ends the work where it was done already: to be called when it holds what others would wait for. */
+  /** Ends the work where it was done already: before what is dear to do, and to roll back. */
   check(tx: Transaction): Promise<void>
-  /** Remembers what was made. */
+  /** Remembers what was made; ends the work, which is then rolled back, where it was done already. */
   remember(tx: Transaction, made: Made): Promise<void>
 }
 
@@ -47,14 +47,16 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
    * Does `work` unless it was done under this key: then says what that made. One that comes while the first is
    * under way waits for it. What fails is not remembered.
    * Rejects with `idempotency_key_reused` where the key stands for another request.
+   *
+   * Nearly every request is the first of its key, so that nobody looks before the work is done: `remember` finds the
+   * key taken, and all is rolled back. Work that fails may have met what the first one did, or a limit that is none
+   * for what was done already: then the key is looked for.
    */
   async function once<T>(
     request: RequestKey | undefined,
     work: (once: Once) => Promise<T>,
   ): Promise<{ done: T } | { repeated: Made }> {
     if (!request) return { done: await work(always) }
-    const known = await find(storage.db, request)
-    if (known) return { repeated: known }
     try {
       const done = await work({
         async check(tx) {
@@ -65,7 +67,8 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
       })
       return { done }
     } catch (error) {
-      if (error instanceof Repeated) return { repeated: error.made }
+      const made = error instanceof Repeated ? error.made : await find(storage.db, request)
+      if (made) return { repeated: made }
       throw error
     }
   }

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import stableStringify from 'safe-stable-stringify'
 import { z } from 'zod'
 import { wholeNumber } from '../http/parameters.ts'
 import type { RequestKey } from './idempotency.ts'
@@ -45,7 +46,9 @@ export function requestKeyOf(
   const { method, routeOptions, params, body, headers } = request
   const { 'idempotency-key': given, 'x-stainless-retry-count': tries } = headers
   if (given === undefined && tries === undefined) return undefined
-  const fingerprint = hash('sha256', sorted([method, routeOptions.url, params, body ?? null]), 'base64url')
+  // The order of an object's fields makes no difference.
+  const asked = stableStringify([method, routeOptions.url, params, body ?? null])
+  const fingerprint = hash('sha256', asked, 'base64url')
   // The draft has it as a quoted string, everybody sends it bare: both are the same.
   if (given !== undefined) return { ownerId, key: given.replace(/^"(.+)"$/, '$1'), fingerprint }
   return {
@@ -55,13 +58,4 @@ export function requestKeyOf(
     sameWithinMs: sdkWindowMs,
     isFirst: tries === 0,
   }
-}
-
-/** As JSON, in which the order of an object's fields makes no difference. */
-function sorted(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  )
 }

@@ -40,14 +40,13 @@ export function createKeyStore(storage: Storage) {
             created_at: ref('excluded.created_at'),
           }))
           .where('idempotency_keys.created_at', '<', given.replaceBefore),
-      )
-      .returning('key'),
+      ),
   )
 
   /** Remembers a request; false where one of the same key, from `replaceBefore` or later, is remembered already. */
   async function put(tx: Transaction, row: NewKey, replaceBefore: number): Promise<boolean> {
-    const { rows } = await upsert(tx, { ...row, replaceBefore })
-    return rows.length > 0
+    const { changes } = await upsert(tx, { ...row, replaceBefore })
+    return changes > 0
   }
 
   /** Forgets some of what was remembered before `ms`; the number of them. */

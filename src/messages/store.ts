@@ -24,27 +24,28 @@ function previousId(eb: ExpressionBuilder<Schema, 'messages'>) {
 export function createMessageStore(storage: Storage) {
   const along = createPathStore(storage)
 
-  const insertOne = storage.prepare((db, row: MessageRow) =>
-    db
-      .insertInto('messages')
-      .values({
-        id: row.id,
-        interaction_id: row.interaction_id,
-        position: row.position,
-        role: row.role,
-        content_json: row.content_json,
-        metadata_json: row.metadata_json,
-        tokens: row.tokens,
-        branch: row.branch,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-      })
-      .returning(previousId),
-  )
+  const insertion = (db: Database, row: MessageRow) =>
+    db.insertInto('messages').values({
+      id: row.id,
+      interaction_id: row.interaction_id,
+      position: row.position,
+      role: row.role,
+      content_json: row.content_json,
+      metadata_json: row.metadata_json,
+      tokens: row.tokens,
+      branch: row.branch,
+      created_at: row.created_at,
+      updated_at: row.updated_at,
+    })
+  const insertBehind = storage.prepare(insertion)
+  const insertOne = storage.prepare((db, row: MessageRow) => insertion(db, row).returning(previousId))
 
-  /** Stores a message as it is said; what `parentId` says is not kept. Resolves with the one that it follows. */
+  /**
+   * Stores a message as it is said. Resolves with the one that it follows: its `parentId`, which is not kept, or
+   * where the caller knows none, the newest one in front of it.
+   */
   async function insert(tx: Transaction, message: Message, tokens: number): Promise<string | null> {
-    const { rows } = await insertOne(tx, {
+    const row = {
       id: message.id,
       interaction_id: message.interactionId,
       position: message.position,
@@ -55,7 +56,12 @@ export function createMessageStore(storage: Storage) {
       branch: message.branch,
       created_at: message.createdAt,
       updated_at: message.updatedAt,
-    })
+    }
+    if (message.parentId !== null) {
+      await insertBehind(tx, row)
+      return message.parentId
+    }
+    const { rows } = await insertOne(tx, row)
     return rows[0]?.parent_id ?? along.acrossFork(tx, message)
   }
 

@@ -14,6 +14,8 @@ export interface ForkSettings {
   /** The last message that goes with it; else the newest one of the current branch. */
   messageId?: string | undefined
   title?: string | null | undefined
+  /** Runs in the transaction before anything is copied. */
+  before?: (tx: Transaction) => Promise<void>
   /** What else is to be stored with it, in the same transaction. */
   also?: (tx: Transaction, interaction: Interaction) => Promise<void>
 }
@@ -45,6 +47,7 @@ export function createFork(parts: {
         // The source may have been made when another provider was there.
         acceptAnyModel: true,
         async also(tx, created) {
+          await settings.before?.(tx)
           const path = await branches.pathOf(tx, id, branch)
           if (!path) return
           if (await store.hasOpen(tx, id, path, position)) throw inProgress()

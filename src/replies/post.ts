@@ -36,8 +36,6 @@ export interface NewTurn {
   parentId?: string | null | undefined
   /** Instead of the interaction's own. */
   onBusy?: OnBusy | undefined
-  /** Runs in the transaction when it holds the interaction, before anything else is done. */
-  before?: (tx: Transaction) => Promise<void>
   /** What else is to be stored with it, in the same transaction. */
   also?: (tx: Transaction, posted: Posted) => Promise<void>
 }
@@ -96,7 +94,6 @@ export function createPost(parts: {
     const taken = await interactions.takePositions(tx, ownerId, interactionId, count)
     if (!taken) throw notFound('Interaction')
     const { interaction, firstPosition } = taken
-    await turn.before?.(tx)
     if (turn.wantsReply) {
       await makeWay(tx, interactionId, turn.onBusy ?? interaction.policy.onBusy, turn.parentId)
     }
@@ -104,15 +101,16 @@ export function createPost(parts: {
       turn.parentId === undefined
         ? interaction.currentBranch
         : await placeBehind(tx, interaction, turn.parentId, firstPosition)
-    const place = { interactionId, branch }
     const said: Message[] = []
-    for (const message of turn.said) {
-      const position = firstPosition + said.length
-      // In the order of their positions, and SQLite takes one at a time anyway.
-      said.push(await insert(tx, messageAt({ ...place, position }, message)))
-    }
-    const position = firstPosition + said.length
-    const reply = turn.wantsReply ? await queueReply(tx, { ...place, position }, turn, interaction) : null
+    const nextPlace = (): Place => ({
+      interactionId,
+      branch,
+      position: firstPosition + said.length,
+      parentId: said.at(-1)?.id ?? null,
+    })
+    // In the order of their positions, and SQLite takes one at a time anyway.
+    for (const message of turn.said) said.push(await insert(tx, messageAt(nextPlace(), message)))
+    const reply = turn.wantsReply ? await queueReply(tx, nextPlace(), turn, interaction) : null
     const posted = { said, reply }
     await turn.also?.(tx, posted)
     return posted
@@ -128,7 +126,6 @@ export function createPost(parts: {
     return {
       id: newId(),
       ...place,
-      parentId: null,
       role,
       content: partsOf(content),
       metadata,
@@ -149,7 +146,8 @@ export function createPost(parts: {
     })
     const asked = withPolicy(turn.options, usual.policy)
     const options = optionsToJson({ ...asked, ...(others.length > 0 && { models: named }) })
-    await store.insert(tx, { id: reply.id, ...place, model, options, now: reply.createdAt })
+    const { parentId, ...at } = place
+    await store.insert(tx, { id: reply.id, ...at, model, options, now: reply.createdAt })
     await jobs.enqueue(tx, jobOf({ interactionId: place.interactionId, model, notBefore: null }))
     return reply
   }
@@ -178,8 +176,8 @@ export function createPost(parts: {
   return { post, mayPost, postIn }
 }
 
-/** Where a message stands. */
-type Place = Pick<Message, 'interactionId' | 'branch' | 'position'>
+/** Where a message stands; `parentId` as far as that is known without looking. */
+type Place = Pick<Message, 'interactionId' | 'branch' | 'position' | 'parentId'>
 
 /** A reply as it was when it was asked for. */
 export function asPosted(reply: Message): Message {

@@ -44,13 +44,9 @@ export function createRequeue(parts: {
   /**
    * Requeues the reply `id` of an owner and resolves with it. Rejects with `reply_in_progress` where it is open,
    * with `conflict` where it has its answer or was cancelled, and with `events_expired` where its log is not kept
-   * any more, because its events could not go on in it. `check` runs in the transaction when it holds the reply.
+   * any more, because its events could not go on in it. `also` is stored in the same transaction.
    */
-  function requeue(
-    ownerId: string,
-    id: string,
-    { check, also }: Record<'check' | 'also', (tx: Transaction) => Promise<void>>,
-  ): Promise<Message> {
+  function requeue(ownerId: string, id: string, also: (tx: Transaction) => Promise<void>): Promise<Message> {
     return storage.write(async (tx) => {
       const message = await find(tx, ownerId, id)
       if (!message.making) throw notFound('This message was not made by a model; its reply')
@@ -58,7 +54,6 @@ export function createRequeue(parts: {
       await changes.hold(tx, [message.interactionId])
       const fits = await hasRoom(tx, message)
       const isReopened = await reopen(tx, id, firstKeptId())
-      await check(tx)
       if (isReopened && !fits) throw tooManyWait()
       const requeued = await find(tx, ownerId, id)
       if (!isReopened) throw refusalOf(requeued)

@@ -60,8 +60,8 @@ export function deadLetterRoutes(
     async (request, reply) => {
       const { ownerId } = request.principal
       const { id } = request.params
-      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ check, remember }) =>
-        replies.requeue(ownerId, id, { check, also: (tx) => remember(tx, { message: id }) }),
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
+        replies.requeue(ownerId, id, (tx) => remember(tx, { message: id })),
       )
       if ('done' in once) return messageView(once.done)
       reply.header(replayedHeader, 'true')

@@ -143,10 +143,11 @@ export function postingRoutes(
     async (request, reply) => {
       const { ownerId } = request.principal
       const { message_id: messageId, title } = request.body
-      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ check, remember }) =>
         replies.fork(ownerId, request.params.id, {
           messageId,
           title,
+          before: check,
           also: (tx, { id }) => remember(tx, { interaction: id }),
         }),
       )
@@ -169,13 +170,12 @@ export function postingRoutes(
   ) {
     const { ownerId } = request.principal
     const { model, on_busy: onBusy, stream, wait_ms: waitMs } = how
-    const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ check, remember }) => {
+    const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ remember }) => {
       if (stream) streams.mayOpen()
       return post(ownerId, {
         model,
         options: optionsOf(how),
         onBusy,
-        before: check,
         also: (tx, made) =>
           remember(tx, { message: made.said[0]?.id ?? null, reply: made.reply?.id ?? null }),
       })

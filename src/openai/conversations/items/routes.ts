@@ -67,12 +67,11 @@ export function conversationItemRoutes(
     async (request, reply) => {
       const { ownerId } = request.principal
       const { id } = await find(ownerId, request.params.id)
-      const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ check, remember }) => {
+      const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ remember }) => {
         const said = await saidIn(request.body.items, itemFinder(messages, ownerId), 'items')
         const posted = await replies.post(ownerId, id, {
           said,
           wantsReply: false,
-          before: check,
           also: (tx, made) =>
             remember(tx, Object.fromEntries(made.said.map((message, index) => [`${index}`, message.id]))),
         })
