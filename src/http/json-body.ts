@@ -4,6 +4,13 @@ import { type FieldError, ParleyError } from '../errors.ts'
 /** Deeper JSON than this is refused: no request needs it, and walking it could exhaust the stack. */
 const maxDepth = 64
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The body as it was sent, before a schema has read it. */
+    sentBody: unknown
+  }
+}
+
 /** A body that is no JSON. Whoever explains what is wrong with it needs its text; no log may have it. */
 export class NotJson extends ParleyError {
   readonly #text: string
@@ -20,6 +27,11 @@ export class NotJson extends ParleyError {
 export function readJsonBodies(app: FastifyInstance): void {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   app.removeAllContentTypeParsers()
+  app.decorateRequest('sentBody', undefined)
+  app.addHook('preValidation', (request, _reply, done) => {
+    request.sentBody = request.body
+    done()
+  })
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     if (body.length === 0) return done(null, undefined)
     const text = decode(decoder, body as Buffer)

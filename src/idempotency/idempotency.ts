@@ -6,6 +6,8 @@ import { createKeyStore } from './store.ts'
 
 const pruneEveryMs = 600_000
 const hourMs = 3_600_000
+/** OpenAI's clients give up after ten minutes, and try again at once. */
+const countedMs = 15 * 60_000
 
 /** A request that must be done once, however often it comes. */
 export interface RequestKey {
@@ -13,14 +15,17 @@ export interface RequestKey {
   key: string
   /** What was asked: another request under the same key is a mistake. */
   fingerprint: string
-  /** How long after it a request of the same key is the same; undefined is as long as keys are kept. */
-  sameWithinMs?: number
-  /** It is another one than all before it. */
-  isFirst?: boolean
+  /** Of a client that names no key, but counts its tries: how many there were before. */
+  tries?: number
+  /** Whether its client has left. */
+  isGone?: () => boolean
 }
 
 /** What a request has made, by name: the ids of it. */
 export type Made = Record<string, string | null>
+
+/** Whether what a request made is there, and so new that its client may not have heard of it. */
+export type IsNew = (made: Made) => Promise<boolean>
 
 /** What the work of a request does in its transaction. */
 export interface Once {
@@ -51,12 +56,16 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
    * Nearly every request is the first of its key, so that nobody looks before the work is done: `remember` finds the
    * key taken, and all is rolled back. Work that fails may have met what the first one did, or a limit that is none
    * for what was done already: then the key is looked for.
+   *
+   * A client that only counts its tries may ask for the same again and mean it: its first try is always done, and a
+   * later one is the same only as long as what that made `isNew`. Without that, such a client has no key.
    */
   async function once<T>(
     request: RequestKey | undefined,
     work: (once: Once) => Promise<T>,
+    isNew?: IsNew,
   ): Promise<{ done: T } | { repeated: Made }> {
-    if (!request) return { done: await work(always) }
+    if (!request || (request.tries !== undefined && !isNew)) return { done: await work(always) }
     try {
       const done = await work({
         async check(tx) {
@@ -67,34 +76,42 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
       })
       return { done }
     } catch (error) {
+      if (request.tries === 0 && !request.isGone?.()) await forget(request)
       const made = error instanceof Repeated ? error.made : await find(storage.db, request)
-      if (made) return { repeated: made }
-      throw error
+      if (made && (request.tries === undefined || (await isNew?.(made)))) return { repeated: made }
+      if (!(error instanceof Repeated)) throw error
+      // What it had made before is old: it asks for the same once more.
+      return once({ ...request, tries: 0 }, work, isNew)
     }
   }
 
   async function find(on: Database | Transaction, request: RequestKey): Promise<Made | undefined> {
     const row = await store.find(on, request.ownerId, request.key)
-    return row && row.created_at >= validFrom(request) ? madeBy(row, request) : undefined
+    return row && isSame(row, request) ? madeBy(row, request) : undefined
   }
 
   async function remember(tx: Transaction, request: RequestKey, made: Made): Promise<void> {
     const { ownerId, key, fingerprint } = request
-    const row = {
-      owner_id: ownerId,
-      key,
-      fingerprint,
-      answer_json: JSON.stringify(made),
-      created_at: now(),
+    const row = { owner_id: ownerId, key, fingerprint, answer_json: JSON.stringify(made), created_at: now() }
+    while (!(await store.put(tx, row))) {
+      const first = await store.find(tx, ownerId, key)
+      if (first && isSame(first, request)) throw new Repeated(madeBy(first, request))
+      // Its client has tried again since, and was served: this one was held up on its way.
+      if (request.isGone?.()) throw left()
+      await store.remove(tx, ownerId, key)
     }
-    if (await store.put(tx, row, validFrom(request))) return
-    const first = await store.find(tx, ownerId, key)
-    // Another one was quicker: what this one did is rolled back.
-    if (first) throw new Repeated(madeBy(first, request))
   }
 
-  function validFrom({ sameWithinMs = keptMs, isFirst }: RequestKey): number {
-    return isFirst ? Number.MAX_SAFE_INTEGER : now() - Math.min(sameWithinMs, keptMs)
+  /** What the request has to do with what is remembered under its key. */
+  function isSame(row: { created_at: number }, { tries }: RequestKey): boolean {
+    if (tries === 0) return false
+    return row.created_at >= now() - (tries === undefined ? keptMs : Math.min(countedMs, keptMs))
+  }
+
+  /** Of a first try that is refused: what a client asked for before, in the same words, is not what it tries again. */
+  async function forget({ ownerId, key }: RequestKey): Promise<void> {
+    if (await store.find(storage.db, ownerId, key))
+      await storage.write((tx) => store.remove(tx, ownerId, key))
   }
 
   /** Forgets what is older than keys are kept. */
@@ -104,6 +121,8 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
 
   return {
     once,
+    /** How long what a key stands for is remembered. */
+    keptMs,
     prune,
     start() {
       const run = () => {
@@ -126,6 +145,10 @@ function madeBy(row: { fingerprint: string; answer_json: string }, { fingerprint
     'This Idempotency-Key was used for another request: use a new one for each.',
     { fields: [{ in: 'header', field: 'idempotency-key', message: 'was used for another request' }] },
   )
+}
+
+function left(): ParleyError {
+  return new ParleyError('request_timeout', 'The client has left, and asked again meanwhile.')
 }
 
 /** Rolls back what turned out to have been done already. */

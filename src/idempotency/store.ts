@@ -21,7 +21,7 @@ export function createKeyStore(storage: Storage) {
     return rows[0]
   }
 
-  const upsert = storage.prepare((db, given: NewKey & { replaceBefore: number }) =>
+  const insertOne = storage.prepare((db, given: NewKey) =>
     db
       .insertInto('idempotency_keys')
       .values({
@@ -31,22 +31,18 @@ export function createKeyStore(storage: Storage) {
         answer_json: given.answer_json,
         created_at: given.created_at,
       })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['owner_id', 'key'])
-          .doUpdateSet(({ ref }) => ({
-            fingerprint: ref('excluded.fingerprint'),
-            answer_json: ref('excluded.answer_json'),
-            created_at: ref('excluded.created_at'),
-          }))
-          .where('idempotency_keys.created_at', '<', given.replaceBefore),
-      ),
+      .onConflict((conflict) => conflict.columns(['owner_id', 'key']).doNothing()),
   )
 
-  /** Remembers a request; false where one of the same key, from `replaceBefore` or later, is remembered already. */
-  async function put(tx: Transaction, row: NewKey, replaceBefore: number): Promise<boolean> {
-    const { changes } = await upsert(tx, { ...row, replaceBefore })
+  /** Remembers a request; false where one of the same key is remembered already. */
+  async function put(tx: Transaction, row: NewKey): Promise<boolean> {
+    const { changes } = await insertOne(tx, row)
     return changes > 0
+  }
+
+  /** Forgets a request. It is never overwritten: rows are pruned in the order of their numbers. */
+  async function remove(tx: Transaction, ownerId: string, key: string): Promise<void> {
+    await tx.deleteFrom('idempotency_keys').where('owner_id', '=', ownerId).where('key', '=', key).execute()
   }
 
   /** Forgets some of what was remembered before `ms`; the number of them. */
@@ -69,5 +65,5 @@ export function createKeyStore(storage: Storage) {
     return Number(numDeletedRows)
   }
 
-  return { find, put, removeBefore }
+  return { find, put, remove, removeBefore }
 }

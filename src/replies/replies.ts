@@ -24,6 +24,7 @@ import { createRequeue } from './dead-letters/requeue.ts'
 import type { ModelFacts } from './failover.ts'
 import { createFork } from './fork.ts'
 import { createHalt } from './halt.ts'
+import { createJustMade } from './just-made.ts'
 import { asPosted, createPost, type Posted } from './post.ts'
 import type { ReplyOptions } from './options.ts'
 import type { Prepare } from './prepare.ts'
@@ -50,7 +51,7 @@ export type Replies = ReturnType<typeof createReplies>
 export function createReplies(parts: {
   storage: Storage
   events: EventLog
-  changes: Pick<Changes, 'hold' | 'record'>
+  changes: Pick<Changes, 'hold' | 'record' | 'headOf'>
   jobs: Jobs
   interactions: Pick<Interactions, 'find' | 'create' | 'takePositions' | 'moveTo'>
   messages: Pick<Messages, 'find'>
@@ -181,6 +182,8 @@ export function createReplies(parts: {
       const { options } = await findAsked(ownerId, id)
       await storage.write((tx) => store.setOptions(tx, id, { ...options, door }))
     },
+
+    isJustMade: createJustMade({ messages, changes, now }),
 
     /** What an earlier post made, as it was answered then. */
     async posted(ownerId: string, made: { [name: string]: string | null }): Promise<Posted> {

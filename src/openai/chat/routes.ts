@@ -77,8 +77,10 @@ export function chatRoutes(
       const wrong = contradictionsIn(body)
       if (wrong.length > 0) throw invalid(wrong)
       if (body.stream) streams.mayOpen()
-      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
-        ask(parts, ownerId, body, remember),
+      const once = await idempotency.once(
+        requestKeyOf(request, ownerId),
+        ({ remember }) => ask(parts, ownerId, body, remember),
+        (made) => replies.isJustMade(ownerId, made['reply']),
       )
       const isRepeated = 'repeated' in once
       const asked = isRepeated ? await askedBefore(parts, ownerId, once.repeated) : once.done

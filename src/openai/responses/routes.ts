@@ -68,10 +68,14 @@ export function responseRoutes(
     async (request, reply) => {
       const { ownerId } = request.principal
       const { body } = request
-      const once = await idempotency.once(requestKeyOf(request, ownerId), async (doing) => {
-        if (body.stream) streams.mayOpen()
-        return responses.create(ownerId, body, doing)
-      })
+      const once = await idempotency.once(
+        requestKeyOf(request, ownerId),
+        async (doing) => {
+          if (body.stream) streams.mayOpen()
+          return responses.create(ownerId, body, doing)
+        },
+        (made) => replies.isJustMade(ownerId, made['response']),
+      )
       const id = 'done' in once ? once.done : (once.repeated['response'] ?? '')
       if ('repeated' in once) reply.header(replayedHeader, 'true')
       const found = await responses.findMade(ownerId, id)

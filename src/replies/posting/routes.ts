@@ -170,16 +170,20 @@ export function postingRoutes(
   ) {
     const { ownerId } = request.principal
     const { model, on_busy: onBusy, stream, wait_ms: waitMs } = how
-    const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ remember }) => {
-      if (stream) streams.mayOpen()
-      return post(ownerId, {
-        model,
-        options: optionsOf(how),
-        onBusy,
-        also: (tx, made) =>
-          remember(tx, { message: made.said[0]?.id ?? null, reply: made.reply?.id ?? null }),
-      })
-    })
+    const once = await idempotency.once(
+      requestKeyOf(request, ownerId),
+      async ({ remember }) => {
+        if (stream) streams.mayOpen()
+        return post(ownerId, {
+          model,
+          options: optionsOf(how),
+          onBusy,
+          also: (tx, made) =>
+            remember(tx, { message: made.said[0]?.id ?? null, reply: made.reply?.id ?? null }),
+        })
+      },
+      (made) => replies.isJustMade(ownerId, made['reply'] ?? made['message']),
+    )
     const posted = 'done' in once ? once.done : await replies.posted(ownerId, once.repeated)
     const shown = { message: await answered(ownerId, posted), reply: posted.reply }
     if ('repeated' in once) {

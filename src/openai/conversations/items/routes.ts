@@ -67,16 +67,20 @@ export function conversationItemRoutes(
     async (request, reply) => {
       const { ownerId } = request.principal
       const { id } = await find(ownerId, request.params.id)
-      const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ remember }) => {
-        const said = await saidIn(request.body.items, itemFinder(messages, ownerId), 'items')
-        const posted = await replies.post(ownerId, id, {
-          said,
-          wantsReply: false,
-          also: (tx, made) =>
-            remember(tx, Object.fromEntries(made.said.map((message, index) => [`${index}`, message.id]))),
-        })
-        return posted.said
-      })
+      const once = await idempotency.once(
+        requestKeyOf(request, ownerId),
+        async ({ remember }) => {
+          const said = await saidIn(request.body.items, itemFinder(messages, ownerId), 'items')
+          const posted = await replies.post(ownerId, id, {
+            said,
+            wantsReply: false,
+            also: (tx, made) =>
+              remember(tx, Object.fromEntries(made.said.map((message, index) => [`${index}`, message.id]))),
+          })
+          return posted.said
+        },
+        (made) => replies.isJustMade(ownerId, Object.values(made).at(-1)),
+      )
       if ('done' in once) return listView(once.done.flatMap(itemsOf), false)
       reply.header(replayedHeader, 'true')
       const ids = Object.values(once.repeated).filter((made) => made !== null)
