@@ -162,6 +162,11 @@ export function createInteractions(parts: {
     })
   }
 
+  /** Has one that is not kept go in `ms`, or when its last answer has ended; false where it is kept. */
+  function expireIn(ownerId: string, id: string, ms: number): Promise<boolean> {
+    return storage.write((tx) => store.expireAt(tx, { ownerId, id, at: now() + ms }))
+  }
+
   /** Removes some of those whose time is over, whoever they belong to; the number of them. */
   function removeExpired(limit: number): Promise<number> {
     return storage.write(async (tx) => {
@@ -180,6 +185,7 @@ export function createInteractions(parts: {
     list,
     change,
     renew,
+    expireIn,
     remove,
     removeExpired,
     takePositions,

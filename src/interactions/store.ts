@@ -147,6 +147,21 @@ export function createInteractionStore(storage: Storage) {
     await tx.updateTable('interactions').set(changes).where('id', '=', id).execute()
   }
 
+  /** Sets the time of one that is not kept; false where it is. */
+  async function expireAt(
+    tx: Transaction,
+    { ownerId, id, at }: { ownerId: string; id: string; at: number },
+  ): Promise<boolean> {
+    const { numUpdatedRows } = await tx
+      .updateTable('interactions')
+      .set({ expires_at: at })
+      .where('id', '=', id)
+      .where('owner_id', '=', ownerId)
+      .where('expires_at', 'is not', null)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  }
+
   async function remove(tx: Transaction, id: string): Promise<void> {
     await tx.deleteFrom('interactions').where('id', '=', id).execute()
   }
@@ -213,7 +228,19 @@ export function createInteractionStore(storage: Storage) {
     return row && { prompt: row.prompt, sampling: JSON.parse(row.sampling_json) as Sampling }
   }
 
-  return { insert, find, lock, lockExpired, list, update, remove, takePositions, moveTo, settingsOf }
+  return {
+    insert,
+    find,
+    lock,
+    lockExpired,
+    list,
+    update,
+    expireAt,
+    remove,
+    takePositions,
+    moveTo,
+    settingsOf,
+  }
 }
 
 /** `text` anywhere, as it stands. */

@@ -162,7 +162,7 @@ describe('a completion that is not kept', () => {
     expect((await parley.get(address)).body.text).toBe('You said: Psst')
     await parley.restart()
     expect((await parley.get(address)).status).toBe(200)
-    later += 11 * 60_000
+    later += 16 * 60_000
     await parley.restart()
     await until('removed', async () => (await parley.get(address)).status === 404)
     expect((await parley.get(`/v1/interactions/${uuidOf(data.id)}`)).status).toBe(404)

@@ -49,7 +49,7 @@ export function chatRoutes(
         summary: 'Answer a conversation that the client keeps',
         description:
           'With `stream: true` an event stream of chunks, then `[DONE]`. Without `store: true` the completion is ' +
-          'not listed, goes ten minutes later, and is cancelled when its client leaves.',
+          'not listed, goes a quarter of an hour later, and is cancelled when its client leaves.',
         headers: idempotencyHeaders,
         body: chatInput,
         response: {
@@ -79,7 +79,7 @@ export function chatRoutes(
       if (body.stream) streams.mayOpen()
       const once = await idempotency.once(
         requestKeyOf(request, ownerId),
-        ({ remember }) => ask(parts, ownerId, body, remember),
+        (doing) => ask(parts, ownerId, body, doing),
         (made) => replies.isJustMade(ownerId, made['reply']),
       )
       const isRepeated = 'repeated' in once
@@ -104,18 +104,20 @@ export function chatRoutes(
     },
   )
 
-  /** Aborts when the client is gone: then nobody gets an answer that is not kept. */
+  /** Aborts when the client is gone: then nobody gets an answer that is not kept, unless its key stands for it. */
   function attend(ownerId: string, { reply, expiresAt }: Asked, request: FastifyRequest, to: FastifyReply) {
     const gone = new AbortController()
     const { id: replyId, interactionId } = reply
-    const leave =
-      expiresAt === null ? undefined : attendance.attend({ ownerId, interactionId, replyId, expiresAt })
     const hasKey = request.headers['idempotency-key'] !== undefined
+    const leave =
+      expiresAt === null || hasKey
+        ? undefined
+        : attendance.attend({ ownerId, interactionId, replyId, expiresAt })
     const counts = request.headers['x-stainless-retry-count'] !== undefined
     to.raw.once('close', () => {
       gone.abort()
       // A client that counts its tries does not try again once a stream has begun.
-      const mayReturn = hasKey || (counts && !to.raw.headersSent)
+      const mayReturn = counts && !to.raw.headersSent
       leave?.(to.raw.writableFinished ? 'answered' : mayReturn ? 'back soon' : 'gone')
     })
     if (to.raw.destroyed) gone.abort()

@@ -3,6 +3,7 @@ import type { Once } from '../../idempotency/idempotency.ts'
 import type { Interactions } from '../../interactions/interactions.ts'
 import type { Message } from '../../messages/message.ts'
 import type { Messages, Way } from '../../messages/messages.ts'
+import { retriedWithinMs } from '../../replies/just-made.ts'
 import type { AskedReply, Posted, Replies } from '../../replies/replies.ts'
 import { missing, openAiId, uuidOf } from '../ids.ts'
 import { keptOf, optionsOf, type Told, toldOf } from './asked.ts'
@@ -27,7 +28,7 @@ interface Origin {
 
 /** The verbs of responses: a response is a reply, and what was said for it. */
 export function createResponses(parts: {
-  interactions: Pick<Interactions, 'create' | 'find' | 'remove'>
+  interactions: Pick<Interactions, 'create' | 'expireIn' | 'find' | 'remove'>
   messages: Pick<Messages, 'find' | 'list' | 'branchesOf' | 'remove'>
   replies: Pick<Replies, 'findAsked' | 'keep' | 'mayPost' | 'post' | 'postIn'>
 }) {
@@ -64,7 +65,7 @@ export function createResponses(parts: {
       ownerId,
       { model: asked.model ?? undefined },
       {
-        ...(asked.store === false && { keptMs: deliveredWithinMs }),
+        ...(asked.store === false && { keptMs: Math.max(once.comesAgainWithinMs, deliveredWithinMs) }),
         also: async (tx, { id }) => {
           posted = await replies.postIn(tx, ownerId, id, turn)
         },
@@ -170,10 +171,13 @@ export function createResponses(parts: {
     return others.data.length > 0
   }
 
-  /** Of one that is not to be stored: it was delivered. */
-  async function delivered(ownerId: string, found: AskedReply): Promise<void> {
+  /** Of one that is not to be stored: it was delivered, to a client that may have lost it and try again, or not. */
+  async function delivered(ownerId: string, found: AskedReply, { mayReturn = false } = {}): Promise<void> {
     const { store, conversation } = keptOf(found.options)?.told ?? {}
-    if (store === false && !conversation) await forget(ownerId, found)
+    if (store !== false || conversation) return
+    const { interactionId } = found.reply
+    if (mayReturn && (await interactions.expireIn(ownerId, interactionId, retriedWithinMs))) return
+    await forget(ownerId, found)
   }
 
   return { create, originOf, find, findMade, inputOf, remove, delivered }

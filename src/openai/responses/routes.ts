@@ -68,8 +68,9 @@ export function responseRoutes(
     async (request, reply) => {
       const { ownerId } = request.principal
       const { body } = request
+      const key = requestKeyOf(request, ownerId)
       const once = await idempotency.once(
-        requestKeyOf(request, ownerId),
+        key,
         async (doing) => {
           if (body.stream) streams.mayOpen()
           return responses.create(ownerId, body, doing)
@@ -79,9 +80,14 @@ export function responseRoutes(
       const id = 'done' in once ? once.done : (once.repeated['response'] ?? '')
       if ('repeated' in once) reply.header(replayedHeader, 'true')
       const found = await responses.findMade(ownerId, id)
-      if (body.stream) return stream(ownerId, found, -1, reply)
+      // What a key stands for is there as long as the key.
+      const isKeyed = key !== undefined && key.tries === undefined
+      const forget = () => responses.delivered(ownerId, found, { mayReturn: key !== undefined })
+      const onceDelivered = isKeyed ? undefined : forget
+      if (body.stream) return stream(ownerId, found, -1, reply, onceDelivered)
       if (body.background) return viewOf(found)
       const ended = await waitFor(ownerId, found, reply)
+      if (onceDelivered) onDelivered(reply, onceDelivered)
       const { error } = ended.reply.making
       // What was asked for could not be done at all: OpenAI says so in this way.
       return error?.code === 'context_length_exceeded' ? sendReplyError(reply, error) : viewOf(ended)
@@ -99,18 +105,21 @@ export function responseRoutes(
         retryAfterMs: 1_000,
       })
     }
-    onDelivered(reply, () => responses.delivered(ownerId, found))
     return found
   }
 
-  async function stream(ownerId: string, asked: AskedReply, after: number, reply: FastifyReply) {
+  async function stream(
+    ownerId: string,
+    asked: AskedReply,
+    after: number,
+    reply: FastifyReply,
+    onceDelivered?: () => Promise<void>,
+  ) {
     streams.mayOpen()
     const hasEnded = (await replies.follow(ownerId, asked.reply.id, 0)) !== 'live'
-    let isComplete = false
-    const onComplete = () => (isComplete = true)
-    onDelivered(reply, async () => {
-      if (isComplete) await responses.delivered(ownerId, asked)
-    })
+    const onComplete = () => {
+      if (onceDelivered) onDelivered(reply, onceDelivered)
+    }
     const events = (signal: AbortSignal) => eventsOf(replies, ownerId, asked, { after, signal, hasEnded })
     const frames = (signal: AbortSignal) => toFrames(events(signal), { after, hasEnded, onComplete })
     return streams.send(reply, frames, 200, '')

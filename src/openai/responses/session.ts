@@ -1,5 +1,6 @@
 import { isOpen } from '../../messages/message.ts'
 import { ParleyError } from '../../errors.ts'
+import { always } from '../../idempotency/idempotency.ts'
 import type { AskedReply, Replies } from '../../replies/replies.ts'
 import { openAiId } from '../ids.ts'
 import { keptOf } from './asked.ts'
@@ -62,7 +63,8 @@ export function createSession(parts: {
   }
 
   async function respond(request: CreateRequest): Promise<void> {
-    const id = await responses.create(ownerId, request, once, last)
+    // Each message of a connection comes once.
+    const id = await responses.create(ownerId, request, always, last)
     const made = await responses.findMade(ownerId, id)
     if (keptOf(made.options)?.told.store === false) unstored.push(made)
     for await (const batch of eventsOf(replies, ownerId, made, { after: -1, signal, hasEnded: false })) {
@@ -82,6 +84,3 @@ export function createSession(parts: {
 
   return { receive, end }
 }
-
-/** Each message of a connection comes once. */
-const once = { check: async () => {}, remember: async () => {} }
