@@ -14,6 +14,7 @@ import {
   type Sampling,
   usualPolicy,
 } from './interaction.ts'
+import { createExpiryStore } from './expiry-store.ts'
 import { createInteractionStore, type InteractionFilter } from './store.ts'
 
 export interface InteractionSettings {
@@ -53,6 +54,7 @@ export function createInteractions(parts: {
 }) {
   const { storage, models, changes, now, hasBranch, onRemove } = parts
   const store = createInteractionStore(storage)
+  const expiry = createExpiryStore()
 
   /** Rejects with `unknown_model` where no provider serves the model, unless any name is to be `accepted`. */
   async function create(
@@ -164,7 +166,7 @@ export function createInteractions(parts: {
 
   /** Has one that is not kept go in `ms`, or when its last answer has ended; false where it is kept. */
   function expireIn(ownerId: string, id: string, ms: number): Promise<boolean> {
-    return storage.write((tx) => store.expireAt(tx, { ownerId, id, at: now() + ms }))
+    return storage.write((tx) => expiry.expireAt(tx, { ownerId, id, at: now() + ms }))
   }
 
   /** Removes some of those whose time is over, whoever they belong to; the number of them. */

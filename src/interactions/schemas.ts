@@ -47,7 +47,9 @@ export const onBusySchema = z.enum(onBusyPolicies).meta({
   id: 'OnBusy',
   description:
     'What a post does where an answer is still being made: `queue` is answered after it; `reject` is refused with ' +
-    '409; `interrupt` cancels it, and what was said of it stays; `rollback` removes it and its question.',
+    '409; `interrupt` cancels it and those that wait behind it, and what was said of them stays; `rollback` removes ' +
+    'them with what was said for them, as if that had not been: but nothing that another branch, or the post itself, ' +
+    'stands on, and such an answer is cancelled. For posts that are answered; what is only stored is always taken.',
 })
 
 export const onCrashSchema = z.enum(onCrashPolicies).meta({

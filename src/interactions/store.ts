@@ -147,21 +147,6 @@ export function createInteractionStore(storage: Storage) {
     await tx.updateTable('interactions').set(changes).where('id', '=', id).execute()
   }
 
-  /** Sets the time of one that is not kept; false where it is. */
-  async function expireAt(
-    tx: Transaction,
-    { ownerId, id, at }: { ownerId: string; id: string; at: number },
-  ): Promise<boolean> {
-    const { numUpdatedRows } = await tx
-      .updateTable('interactions')
-      .set({ expires_at: at })
-      .where('id', '=', id)
-      .where('owner_id', '=', ownerId)
-      .where('expires_at', 'is not', null)
-      .executeTakeFirst()
-    return numUpdatedRows > 0n
-  }
-
   async function remove(tx: Transaction, id: string): Promise<void> {
     await tx.deleteFrom('interactions').where('id', '=', id).execute()
   }
@@ -235,7 +220,6 @@ export function createInteractionStore(storage: Storage) {
     lockExpired,
     list,
     update,
-    expireAt,
     remove,
     takePositions,
     moveTo,

@@ -49,6 +49,11 @@ export function createMessages(parts: {
     throw noneOf(page, 'is no message of this interaction')
   }
 
+  /** What comes right behind a message on its branch. The caller has found that through its owner. */
+  function behind({ interactionId, branch, position }: Message): Promise<Message | undefined> {
+    return store.behind(interactionId, { branch, position })
+  }
+
   /** The first message of an interaction that a model made, or makes. The caller has found the interaction. */
   function firstMade(interactionId: string): Promise<Message | undefined> {
     return store.firstMade(interactionId)
@@ -111,6 +116,7 @@ export function createMessages(parts: {
   return {
     find,
     list,
+    behind,
     siblingsOf: createSiblings({ storage, store, branches }),
     /** The branches of an interaction but for what came first. */
     branchesOf: branches.list,

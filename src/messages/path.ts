@@ -5,6 +5,12 @@ export interface Segment {
   upTo: number
 }
 
+/** Where a message stands: on the branch that it was said on first. */
+export interface Place {
+  branch: number
+  position: number
+}
+
 /** The way of a conversation from its first message to its newest, oldest segment first. Positions rise along it. */
 export type Path = Segment[]
 
@@ -25,6 +31,11 @@ export function pathUpTo(path: Path, position: number): Path {
     if (upTo >= position) break
   }
   return kept
+}
+
+/** Whether `path` leads over a place. */
+export function covers(path: Path, { branch, position }: Place): boolean {
+  return path.some((segment) => segment.branch === branch && segment.upTo >= position)
 }
 
 /**

@@ -4,6 +4,7 @@ import type { MessageRow, Schema } from '../storage/schema.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import type { ContentPart } from './content.ts'
 import type { Message } from './message.ts'
+import type { Place } from './path.ts'
 import { createPathStore } from './path-store.ts'
 import { columns, fromRow } from './row.ts'
 
@@ -106,6 +107,23 @@ export function createMessageStore(storage: Storage) {
     return rows[0] && withParent(storage.db, rows[0])
   }
 
+  /** The next message of a branch behind a place. */
+  async function behind(interactionId: string, place: Place): Promise<Message | undefined> {
+    const id = await along.idBehind(storage.db, interactionId, place)
+    if (id === undefined) return undefined
+    const { rows } = await selectById(storage.db, { id })
+    return rows[0] && withParent(storage.db, rows[0])
+  }
+
+  const selectById = storage.prepare((db, given: { id: string }) =>
+    db
+      .selectFrom('messages')
+      .leftJoin('replies', 'replies.id', 'messages.id')
+      .select(columns)
+      .select(previousId)
+      .where('messages.id', '=', given.id),
+  )
+
   const selectBetween = storage.prepare(
     (db, given: { interactionId: string; after: number; to: number; limit: number }) =>
       db
@@ -180,7 +198,7 @@ export function createMessageStore(storage: Storage) {
     return numDeletedRows > 0n
   }
 
-  return { ...along, insert, find, firstMade, between, update, writeContent, at, remove }
+  return { ...along, insert, find, behind, firstMade, between, update, writeContent, at, remove }
 }
 
 export type MessageStore = ReturnType<typeof createMessageStore>

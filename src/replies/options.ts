@@ -10,6 +10,8 @@ export type ReasoningEffort = (typeof reasoningEfforts)[number]
  * that whoever makes it, at whatever attempt, does the same.
  */
 export interface ReplyOptions {
+  /** How many messages were said for it, right in front of it, where that is not one. */
+  said?: number | undefined
   /** Who may answer, in order, where that is more than one. */
   models?: string[]
   /** In place of the interaction's; null is none. */
@@ -51,6 +53,11 @@ export function withPolicy(options: ReplyOptions = {}, policy: Policy): ReplyOpt
     onCrash: onCrash === usualPolicy.onCrash ? undefined : onCrash,
     maxAttempts: options.maxAttempts ?? policy.maxAttempts ?? undefined,
   }
+}
+
+/** How many messages were said for a reply. */
+export function saidFor({ said = 1 }: ReplyOptions): number {
+  return said
 }
 
 /** Who may answer: the list, or the one that was named. */

@@ -43,6 +43,8 @@ export interface NewTurn {
 export interface Posted {
   said: Message[]
   reply: Message | null
+  /** What is answered, where that was said before. */
+  answered?: Message
 }
 
 /** Stores what was said, and the reply that is to come, in one transaction: all is there, in order, or nothing. */
@@ -94,13 +96,12 @@ export function createPost(parts: {
     const taken = await interactions.takePositions(tx, ownerId, interactionId, count)
     if (!taken) throw notFound('Interaction')
     const { interaction, firstPosition } = taken
-    if (turn.wantsReply) {
-      await makeWay(tx, interactionId, turn.onBusy ?? interaction.policy.onBusy, turn.parentId)
-    }
+    const { parentId, onBusy = interaction.policy.onBusy } = turn
+    const currentBranch = turn.wantsReply
+      ? await makeWay(tx, interaction, onBusy, { parentId, firstPosition })
+      : interaction.currentBranch
     const branch =
-      turn.parentId === undefined
-        ? interaction.currentBranch
-        : await placeBehind(tx, interaction, turn.parentId, firstPosition)
+      parentId === undefined ? currentBranch : await placeBehind(tx, interaction, parentId, firstPosition)
     const said: Message[] = []
     const nextPlace = (): Place => ({
       interactionId,
@@ -144,8 +145,12 @@ export function createPost(parts: {
       ...messageAt(place, { role: 'AI', content: [] }),
       making: queued(model),
     })
-    const asked = withPolicy(turn.options, usual.policy)
-    const options = optionsToJson({ ...asked, ...(others.length > 0 && { models: named }) })
+    const { length: said } = turn.said
+    const options = optionsToJson({
+      ...withPolicy(turn.options, usual.policy),
+      ...(said !== 1 && { said }),
+      ...(others.length > 0 && { models: named }),
+    })
     const { parentId, ...at } = place
     await store.insert(tx, { id: reply.id, ...at, model, options, now: reply.createdAt })
     await jobs.enqueue(tx, jobOf({ interactionId: place.interactionId, model, notBefore: null }))

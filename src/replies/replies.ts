@@ -9,6 +9,7 @@ import type { Making, Message } from '../messages/message.ts'
 import type { Messages } from '../messages/messages.ts'
 import { createBranchStore } from '../messages/branch-store.ts'
 import { createBranching } from '../messages/branching.ts'
+import { createGround } from '../messages/ground.ts'
 import { createMessageStore } from '../messages/store.ts'
 import type { ProviderHealth } from '../providers/health.ts'
 import type { Models, ResolvedModel } from '../providers/registry.ts'
@@ -54,7 +55,7 @@ export function createReplies(parts: {
   changes: Pick<Changes, 'hold' | 'record' | 'headOf'>
   jobs: Jobs
   interactions: Pick<Interactions, 'find' | 'create' | 'takePositions' | 'moveTo'>
-  messages: Pick<Messages, 'find'>
+  messages: Pick<Messages, 'find' | 'behind'>
   models: Models
   health: ProviderHealth
   prepare: Prepare
@@ -126,7 +127,15 @@ export function createReplies(parts: {
       changes,
       now,
     }),
-    makeWay: createBusyPolicy({ store, messages: messageStore, changes, cancelReply, removing }),
+    makeWay: createBusyPolicy({
+      ...parts,
+      store,
+      messages: messageStore,
+      branches,
+      isStoodOn: createGround({ store: messageStore, branches }),
+      cancelReply,
+      removing,
+    }),
     maxQueuedReplies,
     now,
   })
@@ -187,10 +196,11 @@ export function createReplies(parts: {
 
     /** What an earlier post made, as it was answered then. */
     async posted(ownerId: string, made: { [name: string]: string | null }): Promise<Posted> {
-      const { message = null, reply = null } = made
+      const { message, reply, answered } = made
       return {
-        said: message === null ? [] : [await messages.find(ownerId, message)],
-        reply: reply === null ? null : asPosted(await messages.find(ownerId, reply)),
+        said: message ? [await messages.find(ownerId, message)] : [],
+        reply: reply ? asPosted(await messages.find(ownerId, reply)) : null,
+        ...(answered && { answered: await messages.find(ownerId, answered) }),
       }
     },
 

@@ -241,13 +241,15 @@ describe('branches', () => {
     expect((await server.get(`/v1/messages/${body.reply.id}`)).body.parent_id).toBe(one.reply.id)
   })
 
-  test('keep their question where a running answer is rolled back', async () => {
+  test('are left where the answer that began one is rolled back', async () => {
     const { id, two } = await talk()
     upstream.behaves('waits', () => new Promise(() => {}))
     await server.post(`/v1/messages/${two.reply.id}/regenerate`, { model: 'openai/waits' })
     await upstream.asked('waits')
     await server.say(id, 'Three', { on_busy: 'rollback' })
-    expect(textsOf(await list(id))).toEqual(['One', 'You said: One', 'Two', 'Three', 'You said: Three'])
+    const all = ['One', 'You said: One', 'Two', 'You said: Two', 'Three', 'You said: Three']
+    expect(textsOf(await list(id))).toEqual(all)
+    expect((await server.get(`/v1/interactions/${id}`)).body.branch).toBe(0)
   })
 })
 

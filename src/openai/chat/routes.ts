@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { ParleyError } from '../../errors.ts'
+import { ParleyError, unlessRemoved } from '../../errors.ts'
 import { openAiRefusals } from '../../http/answers.ts'
 import { openAiErrorOf, sendReplyError } from '../../http/openai-error.ts'
 import type { Streams } from '../../http/streams.ts'
@@ -61,8 +61,8 @@ export function chatRoutes(
             },
           },
           ...openAiRefusals.answering(
-            'not_found',
             'conflict',
+            'removed',
             'unknown_model',
             'idempotency_key_reused',
             'server_busy',
@@ -83,7 +83,7 @@ export function chatRoutes(
         (made) => replies.isJustMade(ownerId, made['reply']),
       )
       const isRepeated = 'repeated' in once
-      const asked = isRepeated ? await askedBefore(parts, ownerId, once.repeated) : once.done
+      const asked = isRepeated ? await unlessRemoved(askedBefore(parts, ownerId, once.repeated)) : once.done
       const { id, interactionId } = asked.reply
       if (isRepeated) reply.header(replayedHeader, 'true')
       reply.headers({

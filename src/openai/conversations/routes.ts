@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { openAiRefusals } from '../../http/answers.ts'
+import { unlessRemoved } from '../../errors.ts'
 import type { Idempotency } from '../../idempotency/idempotency.ts'
 import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../../idempotency/schemas.ts'
 import type { Interactions } from '../../interactions/interactions.ts'
@@ -43,7 +44,7 @@ export function conversationRoutes(
         body: conversationInput,
         response: {
           200: conversation,
-          ...openAiRefusals.storing('not_found', 'unknown_model', 'idempotency_key_reused'),
+          ...openAiRefusals.storing('removed', 'unknown_model', 'idempotency_key_reused'),
         },
       },
     },
@@ -62,7 +63,9 @@ export function conversationRoutes(
       })
       if ('done' in once) return conversationOf(once.done)
       reply.header(replayedHeader, 'true')
-      return conversationOf(await interactions.find(ownerId, once.repeated['interaction'] ?? ''))
+      return conversationOf(
+        await unlessRemoved(interactions.find(ownerId, once.repeated['interaction'] ?? '')),
+      )
     },
   )
 

@@ -28,8 +28,6 @@ export interface Told extends Partial<
 
 /** What this door keeps with a reply. */
 export interface Kept {
-  /** How many messages before it are its input. */
-  said: number
   told: Told
 }
 

@@ -3,6 +3,7 @@ import type { Once } from '../../idempotency/idempotency.ts'
 import type { Interactions } from '../../interactions/interactions.ts'
 import type { Message } from '../../messages/message.ts'
 import type { Messages, Way } from '../../messages/messages.ts'
+import { saidFor } from '../../replies/options.ts'
 import { retriedWithinMs } from '../../replies/just-made.ts'
 import type { AskedReply, Posted, Replies } from '../../replies/replies.ts'
 import { missing, openAiId, uuidOf } from '../ids.ts'
@@ -55,7 +56,7 @@ export function createResponses(parts: {
       // Behind one that has a follower it goes another way.
       parentId: origin.previous?.id,
       model: asked.model ?? undefined,
-      options: optionsOf(asked, { said: said.length, told }),
+      options: optionsOf(asked, { told }),
       also: (tx: Parameters<Once['remember']>[0], { reply }: Posted) =>
         once.remember(tx, { response: reply?.id ?? null }),
     }
@@ -130,7 +131,7 @@ export function createResponses(parts: {
 
   /** What was said for a response, oldest first, as far as it is still there. */
   async function inputOf({ reply, options }: AskedReply): Promise<Message[]> {
-    const count = keptOf(options)?.said ?? 1
+    const count = saidFor(options)
     const first = reply.position - count
     const input: Message[] = []
     let after = reply.id

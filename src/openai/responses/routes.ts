@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { ParleyError } from '../../errors.ts'
+import { ParleyError, unlessRemoved } from '../../errors.ts'
 import { openAiRefusals } from '../../http/answers.ts'
 import { sendReplyError } from '../../http/openai-error.ts'
 import type { Streams } from '../../http/streams.ts'
@@ -56,6 +56,7 @@ export function responseRoutes(
           ...openAiRefusals.storing(
             'not_found',
             'previous_response_not_found',
+            'removed',
             'interaction_busy',
             'unknown_model',
             'idempotency_key_reused',
@@ -79,7 +80,7 @@ export function responseRoutes(
       )
       const id = 'done' in once ? once.done : (once.repeated['response'] ?? '')
       if ('repeated' in once) reply.header(replayedHeader, 'true')
-      const found = await responses.findMade(ownerId, id)
+      const found = await unlessRemoved(responses.findMade(ownerId, id))
       // What a key stands for is there as long as the key.
       const isKeyed = key !== undefined && key.tries === undefined
       const forget = () => responses.delivered(ownerId, found, { mayReturn: key !== undefined })
