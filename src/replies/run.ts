@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import { isDatabaseAway, StoppingError } from '../errors.ts'
 import type { NewEvent } from '../events/event.ts'
 import { LostClaim } from '../events/writer.ts'
+import { firstIdAt } from '../ids.ts'
 import type { Job } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
 import type { ContentPart } from '../messages/content.ts'
@@ -15,7 +16,7 @@ import { failureOf } from './judge.ts'
 import type { Prepare } from './prepare.ts'
 import type { OpenReply, WaitingReply } from './open-store.ts'
 import type { ReplyStore } from './store.ts'
-import { type Beginning, beginningOf } from './take-over.ts'
+import { type Beginning, beginningOf, isClaimedFirst } from './take-over.ts'
 import type { Turn } from './turn.ts'
 
 export interface RunLimits extends AskLimits {
@@ -36,6 +37,7 @@ export function createRunner(parts: {
   log: Log
 }) {
   const { store, takeTurn, claimReply, models, prepare, conclude, jobOf, limits, now, log } = parts
+  const firstOwnId = firstIdAt(now())
   /** The attempts that run here, to stop them. */
   const running = new Map<string, AbortController>()
 
@@ -69,8 +71,7 @@ export function createRunner(parts: {
     else stopping.addEventListener('abort', stop)
     const claim = claimReply(reply, keeps, (reason) => abort.abort(reason))
     try {
-      // Claimed first where something may stay: until then others could add to it.
-      const said = keeps ? (await claim.made()).said : []
+      const said = isClaimedFirst(reply, keeps, firstOwnId) ? (await claim.made()).said : []
       const answer =
         turn.kind === 'go' ? await ask(reply, said, abort, call, claim.record) : only(said, turn.failure)
       if (!abort.signal.aborted || abort.signal.reason instanceof ProviderFailure) report(call, answer)

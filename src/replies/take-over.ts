@@ -36,6 +36,21 @@ export function beginningOf(
   return { isGivenUp, keeps: ({ said, speaker }) => speaker === model && mayGoOn(said) }
 }
 
+/**
+ * Whether an attempt is on the disk before a model is asked, and not together with the first token: where a crash right
+ * behind the question must be counted, or must not bring a second one. Of what was asked for before `firstOwnId`, and
+ * so before this process, another one may have died within that moment.
+ */
+export function isClaimedFirst(
+  { id, options }: Pick<OpenReply, 'id' | 'options'>,
+  keeps: Beginning['keeps'],
+  firstOwnId: string,
+): boolean {
+  // Where something may stay, others could add to it until then.
+  if (keeps || id < firstOwnId) return true
+  return options.onCrash === 'fail' || options.maxAttempts !== undefined
+}
+
 /** Who holds a model to JSON has it begin with a whole value, wherever it is to go on. */
 function isJson({ responseFormat }: OpenReply['options']): boolean {
   return responseFormat !== undefined && responseFormat.type !== 'text'

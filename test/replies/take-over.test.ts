@@ -2,7 +2,7 @@ import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provide
 import { describe, expect, test } from 'vitest'
 import type { ContentPart } from '../../src/messages/content.ts'
 import { goOn } from '../../src/replies/go-on.ts'
-import { beginningOf } from '../../src/replies/take-over.ts'
+import { beginningOf, isClaimedFirst } from '../../src/replies/take-over.ts'
 
 const text = (said: string): ContentPart => ({ type: 'text', text: said })
 const thought: ContentPart = { type: 'reasoning', text: 'hm' }
@@ -86,6 +86,19 @@ test('a first attempt has nothing to keep', () => {
     options: { onCrash: 'continue' },
   } as const
   expect(beginningOf(fresh, true, 5)).toEqual({ isGivenUp: false, keeps: undefined })
+})
+
+test.each([
+  // What was asked for, whether something may stay, whether it is older than its process; claimed first.
+  [{}, false, false, false],
+  [{ onCrash: 'continue' }, false, false, false],
+  [{ onCrash: 'continue' }, true, false, true],
+  [{ onCrash: 'fail' }, false, false, true],
+  [{ maxAttempts: 3 }, false, false, true],
+  [{}, false, true, true],
+] as const)('is claimed before its model is asked: %j, %s, %s: %s', (options, mayStay, isOlder, isFirst) => {
+  const reply = { id: isOlder ? 'a' : 'c', options }
+  expect(isClaimedFirst(reply, mayStay ? () => true : undefined, 'b')).toBe(isFirst)
 })
 
 describe('going on with an answer', () => {
