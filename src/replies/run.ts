@@ -109,7 +109,9 @@ export function createRunner(parts: {
       const asked = await prepare(reply, resolved, said)
       const model = await models.load(resolved)
       const { firstTokenTimeoutMs = limits.firstTokenTimeoutMs } = resolved.provider
-      return await askModel({
+      // Who was not asked yet is left to the next process, whatever is to become of those that were.
+      abort.signal.throwIfAborted()
+      const answer = await askModel({
         model,
         call: asked,
         said,
@@ -120,6 +122,7 @@ export function createRunner(parts: {
           return record(event)
         },
       })
+      return reply.options.onCrash === 'fail' ? notLeft(answer) : answer
     } catch (failure) {
       return only(said, failure)
     }
@@ -147,6 +150,12 @@ export function createRunner(parts: {
 function giveUp(reply: OpenReply): Turn {
   const detail = `attempts that ended with their process: ${reply.crashes + 1}`
   return { kind: 'give up', reply, failure: new ProviderFailure('crashed', detail) }
+}
+
+/** Of an answer that nobody may be asked for again, what was said until the server stops is all there is. */
+function notLeft(answer: Answer): Answer {
+  if (!(answer.failure instanceof StoppingError)) return answer
+  return { ...answer, failure: new ProviderFailure('crashed', 'its server was stopped') }
 }
 
 /** What was said before, and nothing more. */

@@ -18,7 +18,7 @@ export interface Beginning {
 
 /**
  * What an attempt does with those before it. One that ended with its process left the reply `in_progress`; one that
- * was stopped put it back, and that is no crash. `canContinue` says whether its model can go on with what it said.
+ * was stopped put it back, or ended it, and that is no crash. `canContinue` says whether its model can go on with what it said.
  */
 export function beginningOf(
   reply: Pick<OpenReply, 'status' | 'attempt' | 'crashes' | 'options' | 'model'>,
