@@ -7,6 +7,7 @@ import type { Answer } from './ask.ts'
 import { type Course, decideNext, type ModelFacts, type Next } from './failover.ts'
 import type { RetryLimits } from './retry.ts'
 import type { Ending } from './store.ts'
+import type { WaitLimits } from './waiting.ts'
 
 /** What becomes of a reply: it ends, or it is tried again, by whoever is next. */
 export type Verdict =
@@ -20,7 +21,7 @@ export type Verdict =
 export function judge(
   answer: Answer,
   course: Course,
-  given: { facts: ModelFacts; limits: RetryLimits; now: number; random: number },
+  given: { facts: ModelFacts; limits: RetryLimits & WaitLimits; now: number; random: number },
 ): Verdict {
   const failure = failureOf(answer)
   if (!failure) return { kind: 'end', ending: endingOf(answer), failure: undefined }

@@ -178,6 +178,7 @@ export function createReplyStore(storage: Storage) {
     { id, attempt }: Pick<ClaimedReply, 'id' | 'attempt'>,
     given: {
       notBefore: number | null
+      waitingSince: number | null
       model: string
       failures: number
       throttles: number
@@ -190,6 +191,7 @@ export function createReplyStore(storage: Storage) {
       .set({
         status: 'queued',
         not_before: given.notBefore,
+        waiting_since: given.waitingSince,
         model: given.model,
         tried_json: given.tried.length === 0 ? null : JSON.stringify(given.tried),
         failures: given.failures,

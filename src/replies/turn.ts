@@ -12,13 +12,12 @@ import { reserve } from './rate-window.ts'
 import { saidIn, speakerIn } from './said.ts'
 import type { ReplyStore } from './store.ts'
 import type { Beginning } from './take-over.ts'
+import { looksAgainAt, type WaitLimits } from './waiting.ts'
 
 /** Further ahead than this no place is given out: those who are cancelled meanwhile would leave it empty. */
 const aheadMs = 60_000
 
-export interface TurnLimits {
-  /** How long an answer waits for a provider that may not be asked. */
-  maxProviderWaitMs: number
+export interface TurnLimits extends WaitLimits {
   /** By provider, where it has a limit. */
   requestsPerMinute: Map<string, number>
 }
@@ -92,10 +91,8 @@ export function createTurns(parts: {
       const failure = new ProviderFailure('provider_unavailable', detail, { isRetryable: false })
       return { kind: 'give up', reply, failure }
     }
-    // Those who wait together do not come back together: one of them is the probe, and the others have to go again.
-    const spread = ((askableAt - now()) / 4) * random()
-    const latest = waitingSince + limits.maxProviderWaitMs
-    const notBefore = Math.ceil(Math.min(latest, Math.max(now() + 1, askableAt + spread)))
+    const waiting = { askableAt, waitingSince, failures: reply.failures }
+    const notBefore = looksAgainAt(waiting, { limits, now: now(), random: random() })
     return putOff(reply, { notBefore, slotAt: null, waitingSince })
   }
 

@@ -6,7 +6,7 @@ import { ProviderFailure } from '../../src/providers/failure.ts'
 import type { Answer } from '../../src/replies/ask.ts'
 import { judge } from '../../src/replies/judge.ts'
 
-const limits = { maxProviderFailures: 4, maxThrottles: 4, retryBaseMs: 1 }
+const limits = { maxProviderFailures: 4, maxThrottles: 4, retryBaseMs: 1, maxProviderWaitMs: 600_000 }
 const alone = { model: 'one/any', models: ['one/any'], tried: [] }
 const first = { ...alone, failures: 0, throttles: 0 }
 const last = { ...alone, failures: 3, throttles: 3 }

@@ -49,7 +49,7 @@ async function turnOf(events: ReplyEvent[], reply = left) {
     models: { resolve: (name: string) => ({ name, provider: { name } }) },
     facts: { askableAt: (name: string) => (name === 'shut/one' ? opensAt : 0) },
     jobOf: () => ({}),
-    limits: { maxProviderWaitMs: 600_000, requestsPerMinute: new Map() },
+    limits: { maxProviderFailures: 4, maxProviderWaitMs: 600_000, requestsPerMinute: new Map() },
     now: () => time,
     random: () => 0,
   } as unknown as Parameters<typeof createTurns>[0])
