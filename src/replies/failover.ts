@@ -134,6 +134,7 @@ const othersMayHelp = new Set<ReplyErrorCode>([
   'provider_unauthorized',
   'provider_rejected',
   'model_not_found',
+  'unsupported_by_model',
   'context_length_exceeded',
 ])
 

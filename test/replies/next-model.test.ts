@@ -70,7 +70,7 @@ describe('who is asked next', () => {
     expect(
       after([
         ['a', 'provider_unauthorized'],
-        ['b', 'model_not_found'],
+        ['b', 'unsupported_by_model'],
         ['c', 'provider_rate_limited', 11 * 60_000],
       ]),
     ).toBeUndefined()
