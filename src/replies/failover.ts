@@ -15,6 +15,8 @@ export interface Tried extends ShownTried {
   round: number
   /** Not before this time; null is never. */
   again: number | null
+  /** It refused to go on with what it had said, and may be asked from the beginning. */
+  cannotGoOn?: true
 }
 
 /** What is known of a reply when it is decided who answers. */
@@ -90,6 +92,14 @@ export function decideNext(
   if (!soonest) return undefined
   const { model, delayMs, waitingSince } = soonest
   return { model, delayMs, waitingSince, tries: { failures, throttles, tried: kept } }
+}
+
+/** The same model again, at once and from the beginning, where it refused to go on. That was a try like any other. */
+export function askAnew({ code }: Pick<ProviderFailure, 'code'>, course: Course, now: number): Next {
+  const { model, failures, throttles } = course
+  const refused = { model, code, at: now, round: roundOf(course), again: now, cannotGoOn: true } as const
+  const tried = [...course.tried, refused].slice(-maxTried)
+  return { model, delayMs: 0, waitingSince: null, tries: { failures: failures + 1, throttles, tried } }
 }
 
 /** How long a model is waited for that may not be asked before `askableAt`, or after a pause of its own. */

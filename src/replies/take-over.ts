@@ -21,18 +21,21 @@ export interface Beginning {
  * was stopped put it back, or ended it, and that is no crash. `canContinue` says whether its model can go on with what it said.
  */
 export function beginningOf(
-  reply: Pick<OpenReply, 'status' | 'attempt' | 'crashes' | 'options' | 'model'>,
+  reply: Pick<OpenReply, 'status' | 'attempt' | 'crashes' | 'options' | 'model' | 'tried'>,
   canContinue: boolean,
   maxCrashes: number,
 ): Beginning {
-  const { status, attempt, crashes, options, model } = reply
+  const { status, attempt, crashes, options, model, tried } = reply
   const { onCrash = 'retry', maxAttempts = maxCrashes } = options
   const wasLeft = status === 'in_progress'
   // The attempt that was left is not among the crashes yet.
   const isGivenUp = wasLeft && (onCrash === 'fail' || crashes + 1 >= maxAttempts)
   if (attempt === 0 || onCrash === 'retry') return { isGivenUp, keeps: undefined }
   if (isGivenUp) return { isGivenUp, keeps: ({ said }) => said.length > 0 }
-  if (onCrash !== 'continue' || !canContinue || isJson(options)) return { isGivenUp, keeps: undefined }
+  const hasRefused = tried.some((entry) => entry.model === model && entry.cannotGoOn)
+  if (onCrash !== 'continue' || !canContinue || hasRefused || isJson(options)) {
+    return { isGivenUp, keeps: undefined }
+  }
   return { isGivenUp, keeps: ({ said, speaker }) => speaker === model && mayGoOn(said) }
 }
 
