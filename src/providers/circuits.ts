@@ -16,6 +16,8 @@ export interface Pass {
   failed(): void
   /** Nobody knows: the call was given up. A probe that ends so shows no recovery. */
   givenUp(): void
+  /** It was not asked after all: another one may be. */
+  notAsked(): void
 }
 
 /**
@@ -77,6 +79,10 @@ export function createCircuits(options: { failures: number; pauseMs: number }) {
         failed: () => void say(fail),
         // It says nothing; but a probe must end.
         givenUp: () => void (isProbe && say(fail)),
+        notAsked: () => {
+          if (isProbe && !isSaid) isProbed = false
+          isSaid = true
+        },
       }
     }
 

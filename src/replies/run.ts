@@ -124,6 +124,7 @@ export function createRunner(parts: {
       })
       return reply.options.onCrash === 'fail' ? notLeft(answer) : answer
     } catch (failure) {
+      call?.notMade()
       return only(said, failure)
     }
   }

@@ -45,12 +45,14 @@ export function beginningOf(
  * so before this process, another one may have died within that moment.
  */
 export function isClaimedFirst(
-  { id, options }: Pick<OpenReply, 'id' | 'options'>,
+  { id, options, slotAt }: Pick<OpenReply, 'id' | 'options' | 'slotAt'>,
   keeps: Beginning['keeps'],
   firstOwnId: string,
 ): boolean {
   // Where something may stay, others could add to it until then.
   if (keeps || id < firstOwnId) return true
+  // Whoever finds that time on it takes it for not used.
+  if (slotAt !== null) return true
   return options.onCrash === 'fail' || options.maxAttempts !== undefined
 }
 

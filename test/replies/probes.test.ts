@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
-import { refuses, startUpstream, type Upstream } from '../support/upstream.ts'
+import { echoes, holdsBack, refuses, startUpstream, type Upstream } from '../support/upstream.ts'
 
 let upstream: Upstream
 let server: TestServer
@@ -10,7 +10,7 @@ const env = { CIRCUIT_FAILURES: '1', MAX_PROVIDER_FAILURES: '2' }
 
 beforeAll(async () => {
   upstream = await startUpstream()
-  const names = ['fair', 'shut']
+  const names = ['fair', 'shut', 'rare']
   const endpoints = names.map((name) => [name, { base_url: upstream.url, models: [name] }])
   server = await startServer({
     ...env,
@@ -49,4 +49,22 @@ test('an answer that failed waits for its provider no longer than any other', as
     'reply.failed',
   ])
   expect(upstream.requests.filter(({ model }) => model === 'shut')).toHaveLength(1)
+})
+
+test('those that wait for the answer to one of them take no place in the minute of their provider', async () => {
+  const limits = { rare: { requests_per_minute: 5 } }
+  await server.restart({
+    CIRCUIT_PAUSE_MS: '40',
+    MAX_PROVIDER_FAILURES: '1',
+    PROVIDER_LIMITS: JSON.stringify(limits),
+  })
+  const { behaviour, goOn } = holdsBack([], ['Back.'])
+  upstream.behaves('rare', refuses(503), behaviour, echoes())
+  const failed = await post('rare/rare', 'first')
+  const ids: string[] = []
+  for (const content of ['second', 'third', 'fourth', 'fifth']) ids.push(await post('rare/rare', content))
+  await upstream.asked('rare', 2)
+  goOn()
+  for (const id of [failed, ...ids]) await server.events(`/v1/messages/${id}/events`)
+  expect(upstream.requests.filter(({ model }) => model === 'rare')).toHaveLength(5)
 })

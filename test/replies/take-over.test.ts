@@ -101,18 +101,24 @@ test('a first attempt has nothing to keep', () => {
   expect(beginningOf(fresh, true, 5)).toEqual({ isGivenUp: false, keeps: undefined })
 })
 
+type Special = Partial<Parameters<typeof isClaimedFirst>[0]> & { mayStay?: boolean }
+
 test.each([
-  // What was asked for, whether something may stay, whether it is older than its process; claimed first.
-  [{}, false, false, false],
-  [{ onCrash: 'continue' }, false, false, false],
-  [{ onCrash: 'continue' }, true, false, true],
-  [{ onCrash: 'fail' }, false, false, true],
-  [{ maxAttempts: 3 }, false, false, true],
-  [{}, false, true, true],
-] as const)('is claimed before its model is asked: %j, %s, %s: %s', (options, mayStay, isOlder, isFirst) => {
-  const reply = { id: isOlder ? 'a' : 'c', options }
-  expect(isClaimedFirst(reply, mayStay ? () => true : undefined, 'b')).toBe(isFirst)
-})
+  // What else is true of it; claimed first.
+  ['nothing', {}, false],
+  ['it may be asked again', { options: { onCrash: 'continue' } }, false],
+  ['something may stay', { mayStay: true }, true],
+  ['it may be asked for once only', { options: { onCrash: 'fail' } }, true],
+  ['its attempts are numbered', { options: { maxAttempts: 3 } }, true],
+  ['it is older than its process', { id: 'a' }, true],
+  ['its time was agreed', { slotAt: 1 }, true],
+] as const)(
+  'is claimed before its model is asked, or not: %s',
+  (_, { mayStay, ...more }: Special, isFirst) => {
+    const reply = { id: 'c', options: {}, slotAt: null, ...more }
+    expect(isClaimedFirst(reply, mayStay ? () => true : undefined, 'b')).toBe(isFirst)
+  },
+)
 
 describe('going on with an answer', () => {
   async function seam(before: string, ...pieces: string[]): Promise<string> {
