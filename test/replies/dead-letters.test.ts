@@ -311,6 +311,19 @@ describe('requeueing many', () => {
     expect(await read(broken)).toMatchObject({ status: 'completed', text: 'Whole' })
   })
 
+  test('leaves out what is not kept: nobody would read it', async () => {
+    upstream.behaves('gone', refuses(400), says(['Whole']))
+    const model = 'openai/gone'
+    const messages = [{ role: 'user', content: 'Hello' }]
+    expect((await server.post('/v1/chat/completions', { model, messages })).status).toBe(400)
+    const [failed] = await list(`&status=failed&model=${model}`)
+    expect((await requeueAll({ model })).body).toMatchObject({ requeued: 0, has_more: false })
+    // By its own name it may be.
+    expect((await requeue(failed.id)).status).toBe(200)
+    await eventsOf(failed)
+    expect((await read(failed)).status).toBe('completed')
+  })
+
   test.each([
     [{ status: 'completed' }, 'status'],
     [{ limit: 101 }, 'limit'],
