@@ -266,6 +266,25 @@ describe('requeueing', () => {
   })
 })
 
+test('the copy that a fork made of a failed reply says what was tried, and that it is to be regenerated', async () => {
+  upstream.behaves('refuses', refuses(401))
+  upstream.behaves('refuses-too', refuses(400))
+  const model = ['openai/refuses', 'openai/refuses-too']
+  const source = await server.begin()
+  const { reply } = await server.say(source, 'Hello', { model })
+  const { body: fork } = await server.post(`/v1/interactions/${source}/fork`, {})
+  const { body: messages } = await server.get(`/v1/interactions/${fork.id}/messages`)
+  const copy = messages.data[1]
+  expect(copy).toMatchObject({ status: 'failed', tried: reply.tried, model: reply.model })
+  expect(copy.tried).toHaveLength(1)
+  expect(await requeue(copy.id)).toMatchObject({
+    status: 409,
+    body: { code: 'conflict', detail: expect.stringContaining('regenerate') },
+  })
+  expect((await requeueAll({ model: reply.model })).body.requeued).toBe(1)
+  expect(idsOf(await list(`&status=failed&model=${model[1]}`))).toContain(copy.id)
+})
+
 describe('requeueing many', () => {
   /** Five that ended with a code that nothing else here has. */
   async function five(...then: Behaviour[]) {

@@ -43,8 +43,8 @@ export function createRequeue(parts: {
 
   /**
    * Requeues the reply `id` of an owner and resolves with it. Rejects with `reply_in_progress` where it is open,
-   * with `conflict` where it has its answer or was cancelled, and with `events_expired` where its log is not kept
-   * any more, because its events could not go on in it. `also` is stored in the same transaction.
+   * with `conflict` where it has its answer, was cancelled or is a copy, and with `events_expired` where its log is not
+   * kept any more, because its events could not go on in it. `also` is stored in the same transaction.
    */
   function requeue(ownerId: string, id: string, also: (tx: Transaction) => Promise<void>): Promise<Message> {
     return storage.write(async (tx) => {
@@ -102,7 +102,9 @@ export function createRequeue(parts: {
     const reply = await deadLetters.reopen(tx, id, now())
     if (!reply) return false
     const place = await events.endOf(tx, reply.log)
-    if (id < keptFrom || place.next === 1) throw expired()
+    if (id < keptFrom) throw expired()
+    // What has ended has its end in its log, if it is its own.
+    if (place.next === 1) throw isCopy()
     await messages.writeContent(tx, { id, content: [], tokens: 0, now: now() })
     const { interactionId, position } = reply
     const what = { message_id: id, position, after_event: place.next - 1 }
@@ -131,6 +133,14 @@ function refusalOf({ making }: Message): ParleyError {
   if (making && isOpen(making.status))
     return new ParleyError('reply_in_progress', 'This reply is still being made.')
   return new ParleyError('conflict', `This reply is ${making?.status}: only what failed can be made again.`)
+}
+
+function isCopy(): ParleyError {
+  return new ParleyError(
+    'conflict',
+    'This reply is the copy that a fork made of another one, and has no events of its own to go on in; ' +
+      'regenerate it (POST /v1/messages/{id}/regenerate).',
+  )
 }
 
 function expired(): ParleyError {
