@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { notFound } from '../errors.ts'
+import { noReply } from '../errors.ts'
 import type { Changes } from '../events/changes.ts'
 import type { EventLog } from '../events/log.ts'
 import type { Interactions } from '../interactions/interactions.ts'
@@ -164,7 +164,7 @@ export function createReplies(parts: {
 
   async function findAsked(ownerId: string, id: string): Promise<AskedReply> {
     const { making, ...message } = await messages.find(ownerId, id)
-    if (!making) throw notFound('This message was not made by a model; its reply')
+    if (!making) throw noReply()
     return { reply: { ...message, making }, options: await store.optionsOf(id) }
   }
 

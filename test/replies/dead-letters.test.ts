@@ -225,7 +225,10 @@ describe('requeueing', () => {
     expect(await requeue(body.reply.id)).toMatchObject({ status: 409, body: { code: 'conflict' } })
     const whole = await ended(says(['Whole']))
     expect(await requeue(whole.id)).toMatchObject({ status: 409, body: { code: 'conflict' } })
-    expect((await requeue(body.message.id)).status).toBe(404)
+    expect(await requeue(body.message.id)).toMatchObject({
+      status: 404,
+      body: { code: 'not_found', detail: expect.stringContaining('No model made this message') },
+    })
     expect((await requeue(nobody)).status).toBe(404)
     expect((await requeue('7')).status).toBe(422)
   })

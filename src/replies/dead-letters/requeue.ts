@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import { notFound, ParleyError } from '../../errors.ts'
+import { noReply, notFound, ParleyError } from '../../errors.ts'
 import type { Changes } from '../../events/changes.ts'
 import type { EventLog } from '../../events/log.ts'
 import { firstIdAt } from '../../ids.ts'
@@ -49,7 +49,7 @@ export function createRequeue(parts: {
   function requeue(ownerId: string, id: string, also: (tx: Transaction) => Promise<void>): Promise<Message> {
     return storage.write(async (tx) => {
       const message = await find(tx, ownerId, id)
-      if (!message.making) throw notFound('This message was not made by a model; its reply')
+      if (!message.making) throw noReply()
       if (jobs.waiting >= maxQueuedReplies) throw tooManyWait()
       await changes.hold(tx, [message.interactionId])
       const fits = await hasRoom(tx, message)
