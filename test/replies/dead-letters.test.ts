@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Json, textOf } from '../support/client.ts'
+import { engine } from '../support/database.ts'
 import { nobody } from '../support/patterns.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
@@ -355,6 +356,34 @@ describe('requeueing many', () => {
     expect(await requeueAll(body)).toMatchObject({ status: 422, body: { errors: [{ in: 'body', field }] } })
   })
 })
+
+// On PostgreSQL each reply that waits has a job, and there is no room for any sooner than for more in one interaction.
+test.skipIf(engine === 'postgres')(
+  'requeueing many stops in front of what there is no room for',
+  async () => {
+    const crowded = await startServer({ OPENAI_BASE_URL: upstream.url, MAX_QUEUED_REPLIES: '2' })
+    const path = '/v1/replies/requeue'
+    try {
+      upstream.behaves('first', refuses(400), says(['Whole']))
+      upstream.behaves('crowd', refuses(400), refuses(400), refuses(400), refuses(400), hangs())
+      const { reply: first } = await crowded.say(await crowded.begin(), 'Hello', { model: 'openai/first' })
+      const id = await crowded.begin({ model: 'openai/crowd' })
+      const crowd: Json[] = []
+      for (let count = 0; count < 4; count += 1) crowd.push((await crowded.say(id, 'Hello')).reply)
+      for (const { id: each } of crowd.slice(0, 3)) await crowded.post(`/v1/messages/${each}/requeue`)
+
+      const { body } = await crowded.post(path, {})
+      expect(body).toMatchObject({ requeued: 1, has_more: true, next: first.id })
+      await crowded.events(`/v1/messages/${first.id}/events`)
+      const goOn = { after: body.next }
+      expect(await crowded.post(path, goOn)).toMatchObject({ status: 503, body: { code: 'server_busy' } })
+      await crowded.post(`/v1/messages/${crowd[0].id}/cancel`)
+      expect((await crowded.post(path, goOn)).body).toMatchObject({ requeued: 1, has_more: false })
+    } finally {
+      await crowded.stop()
+    }
+  },
+)
 
 test('a reply whose events go soon is not made again, because they could not go on', async () => {
   const failed = await ended(refuses(400))

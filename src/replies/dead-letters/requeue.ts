@@ -6,7 +6,7 @@ import { firstIdAt } from '../../ids.ts'
 import type { Job, Jobs } from '../../jobs/jobs.ts'
 import { isOpen, type Message } from '../../messages/message.ts'
 import type { MessageStore } from '../../messages/store.ts'
-import type { PageRequest } from '../../paging.ts'
+import { type PageRequest, readsBackwards } from '../../paging.ts'
 import type { Storage, Transaction } from '../../storage/storage.ts'
 import type { WaitingReply } from '../open-store.ts'
 import { tooManyWait } from '../post.ts'
@@ -63,8 +63,8 @@ export function createRequeue(parts: {
   }
 
   /**
-   * Requeues those of an owner's replies that `filter` names and `request` asks for. Rejects with `server_busy`
-   * where there is room for none.
+   * Requeues those of an owner's replies that `filter` names and `request` asks for, up to the first that there is no
+   * room for. Rejects with `server_busy` where that is the first of all.
    */
   function requeueAll(
     ownerId: string,
@@ -83,10 +83,19 @@ export function createRequeue(parts: {
         page.data.map(({ interactionId }) => interactionId),
       )
       let count = 0
-      for (const reply of page.data) {
-        if ((await hasRoom(tx, reply)) && (await reopen(tx, reply.id, keptFrom))) count += 1
+      let { hasMore, next } = page
+      let last: string | undefined
+      for (const { id, ...place } of readsBackwards(request) ? page.data.toReversed() : page.data) {
+        if (!(await hasRoom(tx, place))) {
+          if (last === undefined) throw tooManyWait()
+          hasMore = true
+          next = last
+          break
+        }
+        if (await reopen(tx, id, keptFrom)) count += 1
+        last = id
       }
-      const requeued = { count, hasMore: page.hasMore, next: page.next }
+      const requeued = { count, hasMore, next }
       await also(tx, requeued)
       return requeued
     })
