@@ -50,6 +50,11 @@ describe('endpoints by name', () => {
     expect(cloud.requests[0]?.headers.authorization).toBeUndefined()
   })
 
+  test('may be called as something that every object has', async () => {
+    server = await startServer({ PROVIDERS: JSON.stringify({ constructor: { base_url: lab.url } }) })
+    expect(await ask({ model: 'constructor/any' })).toMatchObject({ status: 'completed' })
+  })
+
   test('list what they offer, with where it came from', async () => {
     lab.behaves('qwen', echoes())
     cloud.behaves('llama', echoes())
