@@ -56,14 +56,16 @@ export function createChunkReader(emit: Emit) {
     const choice = chunk.choices?.[0]
     const delta = choice?.delta ?? choice?.message
     if (delta) takeDelta(delta)
-    if (choice?.finish_reason) finish = finishReason(choice.finish_reason)
+    const reason = textIn(choice?.finish_reason)
+    if (reason !== '') finish = finishReason(reason)
   }
 
   function takeDelta(delta: Delta) {
     say('reasoning', delta.reasoning_content ?? delta.reasoning)
     say('text', delta.content)
     say('refusal', delta.refusal)
-    for (const [place, call] of (delta.tool_calls ?? []).entries()) takeToolCall(call, place)
+    const calls = Array.isArray(delta.tool_calls) ? delta.tool_calls : []
+    for (const [place, call] of calls.entries()) if (call) takeToolCall(call, place)
   }
 
   function say(kind: 'text' | 'reasoning' | 'refusal', delta: string | null | undefined) {
@@ -88,10 +90,15 @@ export function createChunkReader(emit: Emit) {
     if (!call) {
       close()
       // Where the endpoint gives it no id, it gets one that no other call of the conversation has.
-      call = { id: delta.id || `call_${newId().replaceAll('-', '')}`, name: '', input: '', isBegun: false }
+      call = {
+        id: textIn(delta.id) || `call_${newId().replaceAll('-', '')}`,
+        name: '',
+        input: '',
+        isBegun: false,
+      }
       toolCalls.set(index, call)
     }
-    call.name ||= delta.function?.name ?? ''
+    call.name ||= textIn(delta.function?.name)
     const more = argumentsIn(delta)
     call.input += more
     if (call.name === '') return
@@ -121,6 +128,11 @@ export function createChunkReader(emit: Emit) {
   }
 
   return { take, end }
+}
+
+/** What is sent as another thing says nothing. */
+function textIn(given: unknown): string {
+  return typeof given === 'string' ? given : ''
 }
 
 function isJson(text: string): boolean {
