@@ -17,6 +17,8 @@ export interface AskLimits {
 export interface Answer extends Heard {
   /** All of the content is of attempts before this one. */
   isOld?: boolean
+  /** No model was asked. */
+  isUnasked?: boolean
   /** Why there is no (whole) answer. What is no provider's failure is the reason `abort` was aborted with. */
   failure: unknown
 }

@@ -24,6 +24,7 @@ import { createDeadLetterStore } from './dead-letters/store.ts'
 import { createRequeue } from './dead-letters/requeue.ts'
 import type { ModelFacts } from './failover.ts'
 import { createFork } from './fork.ts'
+import { createGiveBack } from './give-back.ts'
 import { createHalt } from './halt.ts'
 import { createJustMade } from './just-made.ts'
 import { asPosted, createPost, type Posted } from './post.ts'
@@ -90,6 +91,7 @@ export function createReplies(parts: {
     takeTurn: createTurns({ ...parts, store, rates, jobOf, facts }),
     claimReply: createClaim({ ...parts, store }),
     conclude,
+    giveBack: createGiveBack({ ...parts, store, jobOf }),
     jobOf,
   })
   const halting = createHalt({ ...parts, store, runner })

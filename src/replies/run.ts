@@ -12,6 +12,7 @@ import type { Models } from '../providers/registry.ts'
 import { type Answer, type AskLimits, askModel } from './ask.ts'
 import type { createClaim } from './claim.ts'
 import type { Conclude } from './conclude.ts'
+import type { GiveBack } from './give-back.ts'
 import { failureOf } from './judge.ts'
 import type { Prepare } from './prepare.ts'
 import type { OpenReply, WaitingReply } from './open-store.ts'
@@ -31,12 +32,13 @@ export function createRunner(parts: {
   models: Pick<Models, 'resolve' | 'load'>
   prepare: Prepare
   conclude: Conclude
+  giveBack: GiveBack
   jobOf: (reply: WaitingReply) => Job
   limits: RunLimits
   now: Clock
   log: Log
 }) {
-  const { store, takeTurn, claimReply, models, prepare, conclude, jobOf, limits, now, log } = parts
+  const { store, takeTurn, claimReply, models, prepare, conclude, giveBack, jobOf, limits, now, log } = parts
   const firstOwnId = firstIdAt(now())
   /** The attempts that run here, to stop them. */
   const running = new Map<string, AbortController>()
@@ -70,17 +72,26 @@ export function createRunner(parts: {
     if (stopping.aborted) stop()
     else stopping.addEventListener('abort', stop)
     const claim = claimReply(reply, keeps, (reason) => abort.abort(reason))
+    let answer: Answer | undefined
     try {
       const said = isClaimedFirst(reply, keeps, firstOwnId) ? (await claim.made()).said : []
-      const answer =
+      answer =
         turn.kind === 'go' ? await ask(reply, said, abort, call, claim.record) : only(said, turn.failure)
       if (!abort.signal.aborted || abort.signal.reason instanceof ProviderFailure) report(call, answer)
       // Not the end of the reply: whoever looks next can read what it is asked.
       if (isDatabaseAway(answer.failure)) throw answer.failure
       await conclude(await claim.made(), answer)
     } catch (error) {
-      if (!(error instanceof LostClaim)) throw error
-      log.debug({ reply: reply.id }, error.message)
+      if (error instanceof LostClaim) {
+        log.debug({ reply: reply.id }, error.message)
+        return
+      }
+      if (!isDatabaseAway(error) || !mayAskAgain(turn, answer)) throw error
+      call?.end()
+      // One that comes later would have nobody who makes it.
+      await claim.made().catch(() => {})
+      if (!(await giveBack(reply, stopping))) throw error
+      log.warn({ reply: reply.id, err: error }, 'the database was away; the reply was put back')
     } finally {
       call?.end()
       running.delete(reply.id)
@@ -153,6 +164,11 @@ function giveUp(reply: OpenReply): Turn {
   return { kind: 'give up', reply, failure: new ProviderFailure('crashed', detail) }
 }
 
+/** Whether nobody is asked twice who must not be, or once more who was given up. */
+function mayAskAgain({ kind, reply: { options } }: Turn & { reply: OpenReply }, answer: Answer | undefined) {
+  return kind === 'go' && (options.onCrash !== 'fail' || answer === undefined || answer.isUnasked === true)
+}
+
 /** Of an answer that nobody may be asked for again, what was said until the server stops is all there is. */
 function notLeft(answer: Answer): Answer {
   if (!(answer.failure instanceof StoppingError)) return answer
@@ -161,5 +177,5 @@ function notLeft(answer: Answer): Answer {
 
 /** What was said before, and nothing more. */
 function only(said: ContentPart[], failure: unknown): Answer {
-  return { content: said, isOld: true, finish: undefined, failure }
+  return { content: said, isOld: true, isUnasked: true, finish: undefined, failure }
 }

@@ -205,6 +205,23 @@ export function createReplyStore(storage: Storage) {
     return numUpdatedRows > 0n
   }
 
+  /** Gives the reply back to the queue as it is; undefined where the attempt is not that of `node`, or not any more. */
+  async function giveBack(
+    tx: Transaction,
+    { id, attempt, node, now }: { id: string; attempt: number; node: number | null; now: number },
+  ): Promise<WaitingReply | undefined> {
+    const row = await tx
+      .updateTable('replies')
+      .set({ status: 'queued', updated_at: now })
+      .where('id', '=', id)
+      .where('attempt', '=', attempt)
+      .where('node', node === null ? 'is' : '=', node)
+      .where('status', '=', 'in_progress')
+      .returning(['interaction_id as interactionId', 'model', 'not_before as notBefore'])
+      .executeTakeFirst()
+    return row
+  }
+
   /** Gives the turn of a reply that nobody has claimed to another model; false where it is not open any more. */
   async function move(
     tx: Transaction,
@@ -258,6 +275,7 @@ export function createReplyStore(storage: Storage) {
     settle,
     cancel,
     putBack,
+    giveBack,
     move,
     putOff,
     ...createOpenReplyStore(storage),
