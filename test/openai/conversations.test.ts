@@ -114,6 +114,20 @@ describe('a conversation', () => {
     await expect(openai.conversations.items.create(id, { items: [user('Hi')] })).rejects.toMatchObject(error)
   })
 
+  test.each([
+    ['is not there', `conv_${'0'.repeat(32)}`],
+    ['cannot be', 'conv_nothing'],
+  ])('that a response names and that %s is told by what named it', async (_, conversation) => {
+    for (const named of [conversation, { id: conversation }]) {
+      await expect(openai.responses.create({ conversation: named, input: 'Hi' })).rejects.toMatchObject({
+        status: 404,
+        param: 'conversation',
+        code: 'not_found',
+        message: `404 Conversation with id '${conversation}' not found.`,
+      })
+    }
+  })
+
   test('is made once, however often its request comes', async () => {
     const headers = { 'idempotency-key': 'a conversation' }
     const body = { items: [user('Once')] }

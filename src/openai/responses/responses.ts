@@ -4,7 +4,7 @@ import type { Interactions } from '../../interactions/interactions.ts'
 import type { Message } from '../../messages/message.ts'
 import type { Messages, Way } from '../../messages/messages.ts'
 import type { AskedReply, Posted, Replies } from '../../replies/replies.ts'
-import { missing, openAiId, uuidOf } from '../ids.ts'
+import { found, missing, openAiId, uuidOf } from '../ids.ts'
 import { keptOf, optionsOf, type Told, toldOf } from './asked.ts'
 import { checkCalls } from './calls.ts'
 import { itemFinder } from './find-item.ts'
@@ -83,8 +83,9 @@ export function createResponses(parts: {
     const { conversation, previous_response_id: previousId } = asked
     if (conversation) {
       const id = typeof conversation === 'string' ? conversation : conversation.id
-      const field = { in: 'body', field: 'conversation' } as const
-      const interaction = await interactions.find(ownerId, uuidOf('conv_', id, field))
+      const place = { in: 'body', field: 'conversation' } as const
+      const finding = interactions.find(ownerId, uuidOf('conv_', id, place))
+      const interaction = await found('conv_', id, finding, place)
       const told = { conversation: { id: openAiId('conv_', interaction.id) } }
       return { way: interaction, previous: undefined, told }
     }
@@ -111,20 +112,14 @@ export function createResponses(parts: {
 
   /** A response that is stored, by its id on the wire. */
   async function find(ownerId: string, responseId: string): Promise<AskedReply> {
-    const found = await findMade(ownerId, uuidOf('resp_', responseId, { in: 'path', field: 'id' }))
-    if (keptOf(found.options)?.told.store === false) throw missing('resp_', responseId)
-    return found
+    const made = await findMade(ownerId, uuidOf('resp_', responseId, { in: 'path', field: 'id' }))
+    if (keptOf(made.options)?.told.store === false) throw missing('resp_', responseId)
+    return made
   }
 
   /** The response that was made as that reply, also where it is only to be delivered. */
   async function findMade(ownerId: string, id: string): Promise<AskedReply> {
-    try {
-      return await replies.findAsked(ownerId, id)
-    } catch (error) {
-      if (error instanceof ParleyError && error.code === 'not_found')
-        throw missing('resp_', openAiId('resp_', id))
-      throw error
-    }
+    return found('resp_', openAiId('resp_', id), replies.findAsked(ownerId, id))
   }
 
   /** What was said for a response, oldest first, as far as it is still there. */
@@ -145,18 +140,17 @@ export function createResponses(parts: {
 
   /** Removes a response and what was said for it; what belongs to a conversation stays in that. */
   async function remove(ownerId: string, responseId: string): Promise<void> {
-    const found = await find(ownerId, responseId)
-    await forget(ownerId, found)
+    await forget(ownerId, await find(ownerId, responseId))
   }
 
-  async function forget(ownerId: string, found: AskedReply): Promise<void> {
-    const { reply } = found
-    const kept = keptOf(found.options)
+  async function forget(ownerId: string, made: AskedReply): Promise<void> {
+    const { reply } = made
+    const kept = keptOf(made.options)
     if (kept?.told.conversation) {
       const told = { ...kept.told, store: false }
       return replies.keep(ownerId, reply.id, { ...kept, told })
     }
-    const input = await inputOf(found)
+    const input = await inputOf(made)
     const isAlone = reply.position === input.length + 1 && !(await hasFollower(reply))
     if (isAlone) return interactions.remove(ownerId, reply.interactionId)
     for (const { id } of [reply, ...input]) await messages.remove(ownerId, id)
@@ -171,9 +165,9 @@ export function createResponses(parts: {
   }
 
   /** Of one that is not to be stored: it was delivered. */
-  async function delivered(ownerId: string, found: AskedReply): Promise<void> {
-    const { store, conversation } = keptOf(found.options)?.told ?? {}
-    if (store === false && !conversation) await forget(ownerId, found)
+  async function delivered(ownerId: string, made: AskedReply): Promise<void> {
+    const { store, conversation } = keptOf(made.options)?.told ?? {}
+    if (store === false && !conversation) await forget(ownerId, made)
   }
 
   return { create, originOf, find, findMade, inputOf, remove, delivered }
