@@ -142,6 +142,19 @@ describe('a conversation', () => {
     )
     expect((await parley.get(path)).body.data).toHaveLength(3)
   })
+
+  test('that is asked again for items of which one is deleted has what is left of them', async () => {
+    const { id } = await openai.conversations.create()
+    const path = `/v1/conversations/${id}/items`
+    const add = () =>
+      parley.request('POST', path, { items: [user('A'), user('B')] }, { 'idempotency-key': 'two items' })
+    const [first, second] = (await add()).body.data
+    await openai.conversations.items.delete(first.id, { conversation_id: id })
+    const again = await add()
+    expect([again.status, again.body.data]).toEqual([200, [second]])
+    await openai.conversations.items.delete(second.id, { conversation_id: id })
+    expect((await add()).body).toMatchObject({ data: [], first_id: null, has_more: false })
+  })
 })
 
 describe('the items of a conversation', () => {

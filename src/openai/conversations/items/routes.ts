@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { isNotFound } from '../../../errors.ts'
 import { openAiRefusals } from '../../../http/answers.ts'
 import type { Idempotency } from '../../../idempotency/idempotency.ts'
 import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../../../idempotency/schemas.ts'
@@ -48,6 +49,16 @@ export function conversationItemRoutes(
     return shown
   }
 
+  /** Of what an earlier request has made, some may have been deleted since. */
+  async function stillThere(ownerId: string, ids: string[]): Promise<Message[]> {
+    const looked = await Promise.allSettled(ids.map((id) => messages.find(ownerId, id)))
+    return looked.flatMap((each) => {
+      if (each.status === 'fulfilled') return [each.value]
+      if (isNotFound(each.reason)) return []
+      throw each.reason
+    })
+  }
+
   routes.post(
     '/v1/conversations/:id/items',
     {
@@ -84,8 +95,7 @@ export function conversationItemRoutes(
       if ('done' in once) return listView(once.done.flatMap(itemsOf), false)
       reply.header(replayedHeader, 'true')
       const ids = Object.values(once.repeated).filter((made) => made !== null)
-      const said = await Promise.all(ids.map((made) => messages.find(ownerId, made)))
-      return listView(said.flatMap(itemsOf), false)
+      return listView((await stillThere(ownerId, ids)).flatMap(itemsOf), false)
     },
   )
 
