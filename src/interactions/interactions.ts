@@ -97,8 +97,16 @@ export function createInteractions(parts: {
     return store.list(ownerId, request)
   }
 
-  /** Changes what is given and leaves the rest; metadata is replaced whole. */
-  async function change(ownerId: string, id: string, settings: InteractionSettings): Promise<Interaction> {
+  /**
+   * Changes what is given and leaves the rest; metadata is replaced whole. `also` is what else is to be stored with
+   * it, in the same transaction.
+   */
+  async function change(
+    ownerId: string,
+    id: string,
+    settings: InteractionSettings,
+    also?: (tx: Transaction) => Promise<void>,
+  ): Promise<Interaction> {
     if (settings.model !== undefined) models.resolveAll(settings.model)
     return storage.write(async (tx) => {
       // A post may move it to another branch meanwhile.
@@ -121,6 +129,7 @@ export function createInteractions(parts: {
       }
       await store.update(tx, changed)
       await changes.record(tx, id, 'interaction.changed', {})
+      await also?.(tx)
       return changed
     })
   }

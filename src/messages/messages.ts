@@ -67,11 +67,15 @@ export function createMessages(parts: {
     })
   }
 
-  /** The same; `corrected` says what it is to be, seeing it as it is now. Of any part: it was said already. */
+  /**
+   * The same; `corrected` says what it is to be, seeing it as it is now. Of any part: it was said already. `also` is
+   * what else is to be stored with it, in the same transaction.
+   */
   async function correct(
     ownerId: string,
     id: string,
     corrected: (message: Message) => Partial<Pick<Message, 'content' | 'metadata'>>,
+    also?: (tx: Transaction) => Promise<void>,
   ): Promise<Message> {
     return storage.write(async (tx) => {
       const found = await findChangeable(tx, ownerId, id)
@@ -80,6 +84,7 @@ export function createMessages(parts: {
       const message = await findChangeable(tx, ownerId, id)
       const changed = { ...message, ...corrected(message), updatedAt: now() }
       await store.update(tx, changed, estimateTokens(changed.content))
+      await also?.(tx)
       return changed
     })
   }

@@ -111,15 +111,25 @@ export function conversationRoutes(
         tags,
         summary: 'Change the metadata of a conversation, or what answers in it',
         params: conversationParams,
+        headers: idempotencyHeaders,
         body: conversationChange,
-        response: { 200: conversation, ...openAiRefusals.storing('not_found', 'unknown_model') },
+        response: {
+          200: conversation,
+          ...openAiRefusals.storing('not_found', 'unknown_model', 'idempotency_key_reused'),
+        },
       },
     },
-    async ({ principal: { ownerId }, params, body }) => {
-      const { id } = await find(ownerId, params.id)
-      const { metadata, title, model, instructions: prompt } = body
+    async (request, reply) => {
+      const { ownerId } = request.principal
+      const { id } = await find(ownerId, request.params.id)
+      const { metadata, title, model, instructions: prompt } = request.body
       const changed = { metadata: metadata === null ? {} : metadata, title, model, prompt }
-      return conversationOf(await interactions.change(ownerId, id, changed))
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
+        interactions.change(ownerId, id, changed, (tx) => remember(tx, { interaction: id })),
+      )
+      if ('done' in once) return conversationOf(once.done)
+      reply.header(replayedHeader, 'true')
+      return conversationOf(await find(ownerId, request.params.id))
     },
   )
 

@@ -158,13 +158,18 @@ export function responseRoutes(
         summary: 'Cancel a response',
         description: 'Stops the model. What it said by then stays. Harmless where the response has ended.',
         params: responseParams,
-        response: { 200: responseSchema, ...openAiRefusals.storing('not_found') },
+        headers: idempotencyHeaders,
+        response: { 200: responseSchema, ...openAiRefusals.storing('not_found', 'idempotency_key_reused') },
       },
     },
-    async ({ principal: { ownerId }, params }) => {
-      const { reply } = await responses.find(ownerId, params.id)
-      await replies.cancel(ownerId, reply.id)
-      return viewOf(await responses.findMade(ownerId, reply.id))
+    async (request, to) => {
+      const { ownerId } = request.principal
+      const { id } = (await responses.find(ownerId, request.params.id)).reply
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
+        replies.cancel(ownerId, id, (tx) => remember(tx, { response: id })),
+      )
+      if ('repeated' in once) to.header(replayedHeader, 'true')
+      return viewOf(await responses.findMade(ownerId, id))
     },
   )
 

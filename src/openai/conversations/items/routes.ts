@@ -142,19 +142,31 @@ export function conversationItemRoutes(
         summary: 'Correct an item in its place',
         description: 'Not in OpenAI’s API. Thoughts cannot be corrected.',
         params: itemParams,
+        headers: idempotencyHeaders,
         body: itemChange,
-        response: { 200: item, ...openAiRefusals.storing('not_found', 'reply_in_progress') },
+        response: {
+          200: item,
+          ...openAiRefusals.storing('not_found', 'reply_in_progress', 'idempotency_key_reused'),
+        },
       },
     },
-    async ({ principal: { ownerId }, params, body }) => {
-      const { id } = await messageOf(ownerId, await find(ownerId, params.id), params.item)
-      const corrected = await messages.correct(ownerId, id, (message) => {
+    async (request, reply) => {
+      const { ownerId } = request.principal
+      const { params, body } = request
+      const conversationFound = await find(ownerId, params.id)
+      const { id } = await messageOf(ownerId, conversationFound, params.item)
+      const correct = (message: Message) => {
         const { content } = message
         const places = placesOf(params.item, message) ?? []
         const before = places.flatMap((place) => content.slice(place, place + 1))
         return { content: withParts(content, places, changedParts(body, message, before)) }
-      })
-      return itemIn(corrected, params.item)
+      }
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
+        messages.correct(ownerId, id, correct, (tx) => remember(tx, { message: id })),
+      )
+      if ('done' in once) return itemIn(once.done, params.item)
+      reply.header(replayedHeader, 'true')
+      return itemIn(await messageOf(ownerId, conversationFound, params.item), params.item)
     },
   )
 
