@@ -22,6 +22,14 @@ export function openAiId(kind: IdKind, uuid: string, part = 0): string {
   return part === 0 ? id : `${id}_${part}`
 }
 
+/** What an item can be known by. */
+export const itemKinds = ['msg_', 'rs_', 'fc_', 'fco_'] as const
+
+/** The id of an item that lasts, where it was told once more after a crash: under an id that names the attempt, too. */
+export function lastingId(itemId: string): string {
+  return itemId.replace(/_r[1-9]\d{0,9}$/, '')
+}
+
 /** Where an id stands in the request. */
 export type Place = Pick<FieldError, 'in' | 'field'>
 

@@ -1,12 +1,18 @@
 import { ParleyError } from '../../../errors.ts'
 import type { ContentPart } from '../../../messages/content.ts'
 import type { Message } from '../../../messages/message.ts'
+import { partsAt, placeIn, withItem } from '../../item-places.ts'
 import { partOf as givenPart } from '../../responses/said.ts'
 import type { ItemChange } from './schemas.ts'
 
-/** What an item is made of after a change, where it was made of `before`. Rejects what that item does not have. */
-export function changedParts(change: ItemChange, { role }: Message, before: ContentPart[]): ContentPart[] {
-  const [first] = before
+/** The content of a message after a change of the item `itemId`. Rejects what that item does not have. */
+export function changedContent(change: ItemChange, message: Message, itemId: string): ContentPart[] {
+  const { content, role } = message
+  const place = placeIn(message, itemId)
+  return withItem(content, place, changedParts(change, role, partsAt(content, place)))
+}
+
+function changedParts(change: ItemChange, role: Message['role'], [first]: ContentPart[]): ContentPart[] {
   if ('arguments' in change) {
     if (first?.type !== 'tool_call') throw wrongField('arguments', 'function_call')
     // What its provider signed was another call.
