@@ -1,5 +1,6 @@
 import { OpenAI } from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Json } from '../support/client.ts'
 import { openAiClient } from '../support/openai.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { echoes, says, startUpstream, type Upstream } from '../support/upstream.ts'
@@ -34,6 +35,11 @@ afterAll(async () => {
 
 const user = (content: string) => ({ type: 'message' as const, role: 'user' as const, content })
 const assistant = (content: string) => ({ type: 'message' as const, role: 'assistant' as const, content })
+const thought = (...texts: string[]) => ({
+  type: 'reasoning' as const,
+  id: 'rs_x',
+  summary: texts.map((text) => ({ type: 'summary_text' as const, text })),
+})
 const call = { type: 'function_call' as const, call_id: 'call_1', name: 'look', arguments: '{}' }
 const result = { type: 'function_call_output' as const, call_id: 'call_1', output: 'blue' }
 
@@ -121,5 +127,112 @@ describe('the id of an item', () => {
     expect(await itemsOf(id)).toEqual([question])
     const digits = id.replace('conv_', '').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
     expect((await parley.get(`/v1/interactions/${digits}/messages`)).body.data).toHaveLength(1)
+  })
+})
+
+describe('items are added as they were given', () => {
+  test('two thoughts are two, and what is summed up in two is not glued', async () => {
+    const { id } = await openai.conversations.create()
+    const items = [thought('One', 'two'), thought('Three'), assistant('So.'), assistant('And so.')]
+    const added = await openai.conversations.items.create(id, { items })
+    expect(added.data).toMatchObject([
+      { summary: [{ text: 'One' }, { text: 'two' }] },
+      { summary: [{ text: 'Three' }] },
+      { content: [{ text: 'So.' }] },
+      { content: [{ text: 'And so.' }] },
+    ])
+    expect(await itemsOf(id)).toEqual(added.data)
+  })
+
+  test.each<[name: string, item: object]>([
+    ['a user who says nothing', user('')],
+    ['a user who says nothing in parts', { role: 'user', content: [{ type: 'input_text', text: '' }] }],
+    ['a system that says nothing', { role: 'system', content: '' }],
+    ['an assistant that says nothing', assistant('')],
+    ['a thought of nothing', thought()],
+  ])('or all of them are refused: %s', async (_, item) => {
+    const given = { items: [user('Hi'), item] }
+    const error = { status: 400, param: 'items[1].content', code: 'invalid_value' }
+    const { id } = await openai.conversations.create()
+    await expect(openai.conversations.items.create(id, given as never)).rejects.toMatchObject(error)
+    expect(await itemsOf(id)).toEqual([])
+    await expect(openai.conversations.create(given as never)).rejects.toMatchObject(error)
+  })
+})
+
+describe('an item that is only named', () => {
+  const picture = 'data:image/png;base64,iVBORw0KGgo='
+  const everything = [
+    { role: 'system', content: 'Be brief.' },
+    {
+      role: 'user',
+      content: [
+        { type: 'input_text', text: 'What colour?' },
+        { type: 'input_image', image_url: picture, detail: 'low' },
+      ],
+    },
+    thought('Let me', 'look'),
+    call,
+    { ...call, call_id: 'call_2' },
+    result,
+    { ...result, call_id: 'call_2' },
+    { role: 'assistant', content: 'Blue.', phase: 'final_answer' },
+    { role: 'assistant', content: 'Or so.' },
+  ]
+
+  /** Without what is another's: an id is of one item only. */
+  const bare = (items: Json[]) => items.map(({ id, ...item }) => item)
+
+  test('is said once more, whatever it is and whoever said it', async () => {
+    const from = await openai.conversations.create({ items: everything as never })
+    const items = await itemsOf(from.id)
+    expect(items).toHaveLength(everything.length)
+    const references = items.map((item) => ({ type: 'item_reference' as const, id: idOf(item) }))
+    const to = await openai.conversations.create()
+    const added = await openai.conversations.items.create(to.id, { items: references })
+    expect(bare(added.data)).toEqual(bare(items))
+    const { id } = await openai.responses.create({ input: [...references, user('So?')] })
+    const input = await Array.fromAsync(openai.responses.inputItems.list(id, { order: 'asc' }))
+    expect(bare(input).slice(0, -1)).toEqual(bare(items))
+  })
+
+  test('may be part of an answer, and be named without a type', async () => {
+    const { answer } = await answered()
+    const to = await openai.conversations.create()
+    for (const item of answer) {
+      const { status, body } = await parley.post(`/v1/conversations/${to.id}/items`, {
+        items: [{ id: item.id }, { id: item.id, type: null }],
+      })
+      expect([status, bare(body.data)]).toEqual([200, bare([item, item])])
+    }
+  })
+
+  test('is found by the id under which it was told after a crash', async () => {
+    const { id, answer } = await answered()
+    for (const item of answer) {
+      const told = `${idOf(item)}_r2`
+      expect((await parley.get(`/v1/conversations/${id}/items/${told}`)).body).toEqual(item)
+      const response = await openai.responses.create({
+        input: [{ type: 'item_reference', id: told }, user('?')],
+      })
+      const input = await Array.fromAsync(openai.responses.inputItems.list(response.id, { order: 'asc' }))
+      expect(bare(input)[0]).toEqual(bare([item])[0])
+    }
+    const after = `${idOf(answer[4] as Item)}_r3`
+    const rest = await openai.conversations.items.list(id, { order: 'asc', after })
+    expect(rest.data).toEqual([answer[5]])
+  })
+
+  test('is not found where there is none such', async () => {
+    const { question, answer } = await answered()
+    const digits = idOf(question).replace('msg_', '')
+    const wrong = [`rs_${digits}`, `msg_${digits}_1`, `${idOf(answer[5] as Item)}2`, `fco_${'0'.repeat(32)}`]
+    for (const id of wrong) {
+      const input = [{ type: 'item_reference' as const, id }]
+      await expect(openai.responses.create({ input })).rejects.toMatchObject({
+        status: 404,
+        param: 'input[0].id',
+      })
+    }
   })
 })

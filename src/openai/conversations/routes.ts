@@ -9,7 +9,7 @@ import type { Replies } from '../../replies/replies.ts'
 import { openAiId, uuidOf } from '../ids.ts'
 import { listView } from '../list.ts'
 import { itemFinder } from '../responses/find-item.ts'
-import { saidIn } from '../responses/said.ts'
+import { saidInEach } from '../responses/said.ts'
 import { metadataIn } from '../schemas.ts'
 import { conversationOf } from './conversation.ts'
 import { conversationFinder } from './find.ts'
@@ -51,7 +51,7 @@ export function conversationRoutes(
       const { ownerId } = request.principal
       const { items, metadata, title, model, instructions } = request.body
       const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ remember }) => {
-        const said = items?.length ? await saidIn(items, itemFinder(messages, ownerId), 'items') : []
+        const said = await saidInEach(items ?? [], itemFinder(messages, ownerId))
         const settings = { metadata: metadata ?? {}, title, model, prompt: instructions }
         return interactions.create(ownerId, settings, {
           async also(tx, { id }) {

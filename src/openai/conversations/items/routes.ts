@@ -15,7 +15,7 @@ import { placeIn, withoutItem } from '../../item-places.ts'
 import { itemsOf } from '../../items.ts'
 import { listView } from '../../list.ts'
 import { itemFinder } from '../../responses/find-item.ts'
-import { saidIn } from '../../responses/said.ts'
+import { saidInEach } from '../../responses/said.ts'
 import { conversationOf } from '../conversation.ts'
 import { conversationFinder } from '../find.ts'
 import { conversation, conversationParams } from '../schemas.ts'
@@ -92,7 +92,7 @@ export function conversationItemRoutes(
       const once = await idempotency.once(
         requestKeyOf(request, ownerId),
         async ({ remember }) => {
-          const said = await saidIn(request.body.items, itemFinder(messages, ownerId), 'items')
+          const said = await saidInEach(request.body.items, itemFinder(messages, ownerId))
           const posted = await replies.post(ownerId, id, {
             said,
             wantsReply: false,
