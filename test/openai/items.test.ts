@@ -236,3 +236,57 @@ describe('an item that is only named', () => {
     }
   })
 })
+
+describe('an item is corrected', () => {
+  test('by what it is shown as', async () => {
+    const { id } = await openai.conversations.create({
+      items: [user('Hallo'), { role: 'system', content: 'Be brief.' }, assistant('Yes.'), call, result],
+    })
+    for (const item of (await itemsOf(id)) as Json[]) {
+      const field = { message: 'content', function_call: 'arguments', function_call_output: 'output' }
+      const own = field[item.type as keyof typeof field]
+      const { status, body } = await parley.post(pathOf(id, item), { [own]: item[own] })
+      expect([status, body]).toEqual([200, item])
+    }
+  })
+
+  test('by what an assistant says, or refuses to say', async () => {
+    const { id } = await openai.conversations.create({ items: [assistant('Yes.')] })
+    const [item] = (await itemsOf(id)) as [Item]
+    const content = [
+      { type: 'output_text', text: 'Well.', annotations: [] },
+      { type: 'refusal', refusal: 'I would rather not.' },
+    ]
+    expect((await parley.post(pathOf(id, item), { content })).body).toMatchObject({ id: item.id, content })
+  })
+
+  test.each<[name: string, change: object, error: object]>([
+    ['of two kinds of fields', { content: 'Hi', output: 'x' }, { param: null }],
+    ['of no field', {}, { param: null }],
+  ])('by one thing at a time: not %s', async (_, change, error) => {
+    const { id } = await openai.conversations.create({ items: [user('Hallo')] })
+    const [item] = (await itemsOf(id)) as [Item]
+    const { status, body } = await parley.post(pathOf(id, item), change)
+    expect([status, body.error]).toEqual([400, expect.objectContaining(error)])
+    expect(body.error.message).toContain(
+      'give one of content (of a message), arguments (of a call) and output',
+    )
+  })
+
+  test.each<[name: string, item: object, content: Json, param: string]>([
+    ['the words of a model to a user', user('Hi'), [{ type: 'output_text', text: 'x' }], 'content[0].type'],
+    [
+      'pictures to an assistant',
+      assistant('Hi'),
+      [{ type: 'input_image', image_url: 'data:image/png;base64,iVBORw0KGgo=' }],
+      'content[0].type',
+    ],
+    ['nothing to anybody', assistant('Hi'), [{ type: 'output_text', text: '' }], 'content'],
+    ['what nobody knows', user('Hi'), [{ type: 'input_audio' }], 'content[0].type'],
+  ])('by what is for it to say: not %s', async (_, item, content, param) => {
+    const { id } = await openai.conversations.create({ items: [item as never] })
+    const [made] = (await itemsOf(id)) as [Item]
+    const { status, body } = await parley.post(pathOf(id, made), { content })
+    expect([status, body.error.param], JSON.stringify(body)).toEqual([400, param])
+  })
+})

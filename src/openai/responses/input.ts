@@ -87,6 +87,14 @@ const assistantMessage = z.strictObject({
 })
 const message = z.discriminatedUnion('role', [userMessage, systemMessage, assistantMessage])
 
+/** What a message may have, whoever said it. */
+const messagePart = z.discriminatedUnion(
+  'type',
+  [textInput, imageInput, fileInput, outputText, refusalOutput],
+  { error: 'is not supported: known are input_text, input_image, input_file, output_text and refusal' },
+)
+export const messageParts = z.array(messagePart).min(1).max(maxParts)
+
 const functionCall = z.strictObject({
   ...common,
   type: z.literal('function_call'),
@@ -153,6 +161,7 @@ export const responseInput = z
 
 export type InputItem = z.infer<typeof inputItem>
 export type AssistantPart = z.infer<typeof assistantPart>
+export type MessagePart = z.infer<typeof messagePart>
 export type InputMessage = z.infer<typeof message>
 export type GivenPart = z.infer<typeof inputPart>
 export type ResponseInput = z.infer<typeof responseInput>
