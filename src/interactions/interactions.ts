@@ -161,7 +161,8 @@ export function createInteractions(parts: {
   /** Keeps one that is not kept for `keptMs` more; its new time. Null for one that is kept. */
   function renew(ownerId: string, id: string, keptMs: number): Promise<number | null> {
     return storage.write(async (tx) => {
-      const interaction = await store.find(tx, ownerId, id)
+      // A post may keep it meanwhile.
+      const interaction = (await store.lock(tx, ownerId, id)) && (await store.find(tx, ownerId, id))
       if (!interaction) throw notFound('Interaction')
       if (interaction.expiresAt === null) return null
       // Always another one: who remembers the old one sees that somebody came.
@@ -192,6 +193,7 @@ export function createInteractions(parts: {
     remove,
     removeExpired,
     takePositions,
+    keep: store.keep,
     moveTo: store.moveTo,
     settingsOf,
   }

@@ -196,6 +196,11 @@ export function createInteractionStore(storage: Storage) {
     return row && { interaction: fromRow(row), firstPosition: row.last_position - given.count + 1 }
   }
 
+  /** From now on it is kept. */
+  async function keep(tx: Transaction, id: string): Promise<void> {
+    await tx.updateTable('interactions').set({ expires_at: null }).where('id', '=', id).execute()
+  }
+
   /** Makes `branch` the one that the next message belongs to. */
   async function moveTo(tx: Transaction, id: string, branch: number): Promise<void> {
     await tx.updateTable('interactions').set({ current_branch: branch }).where('id', '=', id).execute()
@@ -213,7 +218,7 @@ export function createInteractionStore(storage: Storage) {
     return row && { prompt: row.prompt, sampling: JSON.parse(row.sampling_json) as Sampling }
   }
 
-  return { insert, find, lock, lockExpired, list, update, remove, takePositions, moveTo, settingsOf }
+  return { insert, find, lock, lockExpired, list, update, remove, takePositions, keep, moveTo, settingsOf }
 }
 
 /** `text` anywhere, as it stands. */

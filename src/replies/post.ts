@@ -36,6 +36,8 @@ export interface NewTurn {
   parentId?: string | null | undefined
   /** Instead of the interaction's own. */
   onBusy?: OnBusy | undefined
+  /** False for what goes with an interaction that is not kept; else that is kept from now on. */
+  isKept?: boolean | undefined
   /** What else is to be stored with it, in the same transaction. */
   also?: (tx: Transaction, posted: Posted) => Promise<void>
 }
@@ -49,7 +51,7 @@ export interface Posted {
 export function createPost(parts: {
   storage: Storage
   store: ReplyStore
-  interactions: Pick<Interactions, 'takePositions'>
+  interactions: Pick<Interactions, 'takePositions' | 'keep'>
   messages: Pick<MessageStore, 'insert'>
   models: Pick<Models, 'resolve' | 'resolveAll'>
   jobs: Pick<Jobs, 'enqueue' | 'waiting'>
@@ -94,6 +96,9 @@ export function createPost(parts: {
     const taken = await interactions.takePositions(tx, ownerId, interactionId, count)
     if (!taken) throw notFound('Interaction')
     const { interaction, firstPosition } = taken
+    // What it was made for comes first, and does not keep it.
+    const isLater = firstPosition > 1 && turn.isKept !== false
+    if (isLater && interaction.expiresAt !== null) await interactions.keep(tx, interactionId)
     if (turn.wantsReply) {
       await makeWay(tx, interactionId, turn.onBusy ?? interaction.policy.onBusy, turn.parentId)
     }

@@ -53,7 +53,7 @@ export function createReplies(parts: {
   events: EventLog
   changes: Pick<Changes, 'hold' | 'record' | 'headOf'>
   jobs: Jobs
-  interactions: Pick<Interactions, 'find' | 'create' | 'takePositions' | 'moveTo'>
+  interactions: Pick<Interactions, 'find' | 'create' | 'takePositions' | 'keep' | 'moveTo'>
   messages: Pick<Messages, 'find'>
   models: Models
   health: ProviderHealth

@@ -54,6 +54,7 @@ export function createResponses(parts: {
       // Behind one that has a follower it goes another way.
       parentId: origin.previous?.id,
       model: asked.model ?? undefined,
+      isKept: asked.store !== false,
       options: optionsOf(asked, { said: said.length, told }),
       also: (tx: Parameters<Once['remember']>[0], { reply }: Posted) =>
         once.remember(tx, { response: reply?.id ?? null }),
