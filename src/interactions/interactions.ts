@@ -33,7 +33,7 @@ export interface CreateOptions {
   acceptAnyModel?: boolean
   origin?: Origin
   /** It is not listed, and removed so many milliseconds later, or when its last answer has ended. */
-  keptMs?: number
+  keptMs?: number | undefined
   /** What else is to be stored with it, in the same transaction. */
   also?: (tx: Transaction, interaction: Interaction) => Promise<void>
 }
@@ -60,8 +60,22 @@ export function createInteractions(parts: {
     settings: InteractionSettings,
     options: CreateOptions = {},
   ): Promise<Interaction> {
-    const { acceptAnyModel = false, also = async () => {}, origin = null, keptMs } = options
+    const { acceptAnyModel = false, also = async () => {} } = options
     if (settings.model !== undefined && !acceptAnyModel) models.resolveAll(settings.model)
+    return storage.write(async (tx) => {
+      const interaction = await createIn(tx, ownerId, settings, options)
+      await also(tx, interaction)
+      return interaction
+    })
+  }
+
+  /** As part of a transaction, whatever its model; the caller has asked whether somebody serves that. */
+  async function createIn(
+    tx: Transaction,
+    ownerId: string,
+    settings: InteractionSettings,
+    { origin, keptMs }: Pick<CreateOptions, 'origin' | 'keptMs'> = {},
+  ): Promise<Interaction> {
     const at = now()
     const interaction: Interaction = {
       id: newId(),
@@ -74,20 +88,24 @@ export function createInteractions(parts: {
       policy: changedPolicy(usualPolicy, settings.policy),
       metadata: settings.metadata ?? {},
       currentBranch: 0,
-      origin,
+      origin: origin ?? null,
       expiresAt: keptMs === undefined ? null : at + keptMs,
       createdAt: at,
       updatedAt: at,
     }
-    await storage.write(async (tx) => {
-      await store.insert(tx, interaction)
-      await also(tx, interaction)
-    })
+    await store.insert(tx, interaction)
     return interaction
   }
 
   async function find(ownerId: string, id: string): Promise<Interaction> {
     const interaction = await store.find(storage.db, ownerId, id)
+    if (!interaction) throw notFound('Interaction')
+    return interaction
+  }
+
+  /** Holds an interaction: until the transaction ends, nobody posts to it or changes it. Resolves with it as it is. */
+  async function hold(tx: Transaction, ownerId: string, id: string): Promise<Interaction> {
+    const interaction = (await store.lock(tx, ownerId, id)) && (await store.find(tx, ownerId, id))
     if (!interaction) throw notFound('Interaction')
     return interaction
   }
@@ -110,8 +128,7 @@ export function createInteractions(parts: {
     if (settings.model !== undefined) models.resolveAll(settings.model)
     return storage.write(async (tx) => {
       // A post may move it to another branch meanwhile.
-      const before = (await store.lock(tx, ownerId, id)) && (await store.find(tx, ownerId, id))
-      if (!before) throw notFound('Interaction')
+      const before = await hold(tx, ownerId, id)
       const { currentBranch = before.currentBranch } = settings
       if (currentBranch !== before.currentBranch && !(await hasBranch(tx, id, currentBranch)))
         throw noBranch()
@@ -135,13 +152,15 @@ export function createInteractions(parts: {
   }
 
   /** Removes the interaction, its messages, their replies and their events. */
-  async function remove(ownerId: string, id: string): Promise<void> {
-    await storage.write(async (tx) => {
-      if (!(await store.lock(tx, ownerId, id))) throw notFound('Interaction')
-      await onRemove(tx, id)
-      await store.remove(tx, id)
-      changes.goesOn(tx, id)
-    })
+  function remove(ownerId: string, id: string): Promise<void> {
+    return storage.write((tx) => removeIn(tx, ownerId, id))
+  }
+
+  async function removeIn(tx: Transaction, ownerId: string, id: string): Promise<void> {
+    await hold(tx, ownerId, id)
+    await onRemove(tx, id)
+    await store.remove(tx, id)
+    changes.goesOn(tx, id)
   }
 
   /**
@@ -162,8 +181,7 @@ export function createInteractions(parts: {
   function renew(ownerId: string, id: string, keptMs: number): Promise<number | null> {
     return storage.write(async (tx) => {
       // A post may keep it meanwhile.
-      const interaction = (await store.lock(tx, ownerId, id)) && (await store.find(tx, ownerId, id))
-      if (!interaction) throw notFound('Interaction')
+      const interaction = await hold(tx, ownerId, id)
       if (interaction.expiresAt === null) return null
       // Always another one: who remembers the old one sees that somebody came.
       const expiresAt = Math.max(now() + keptMs, interaction.expiresAt + 1)
@@ -186,11 +204,14 @@ export function createInteractions(parts: {
 
   return {
     create,
+    createIn,
     find,
+    hold,
     list,
     change,
     renew,
     remove,
+    removeIn,
     removeExpired,
     takePositions,
     keep: store.keep,

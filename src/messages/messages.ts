@@ -102,15 +102,17 @@ export function createMessages(parts: {
   }
 
   /** Removes a message; what is left keeps its positions. */
-  async function remove(ownerId: string, id: string): Promise<void> {
-    await storage.write(async (tx) => {
-      const message = await store.find(tx, ownerId, id)
-      if (!message) throw notFound('Message')
-      await told.record(tx, message.interactionId, 'message.deleted', placeOf(message))
-      await onRemove(tx, id)
-      // Another one may have removed it while this one waited for the interaction.
-      if (!(await store.remove(tx, id))) throw notFound('Message')
-    })
+  function remove(ownerId: string, id: string): Promise<void> {
+    return storage.write((tx) => removeIn(tx, ownerId, id))
+  }
+
+  async function removeIn(tx: Transaction, ownerId: string, id: string): Promise<void> {
+    const message = await store.find(tx, ownerId, id)
+    if (!message) throw notFound('Message')
+    await told.record(tx, message.interactionId, 'message.deleted', placeOf(message))
+    await onRemove(tx, id)
+    // Another one may have removed it while this one waited for the interaction.
+    if (!(await store.remove(tx, id))) throw notFound('Message')
   }
 
   return {
@@ -125,6 +127,7 @@ export function createMessages(parts: {
     change,
     correct,
     remove,
+    removeIn,
   }
 }
 

@@ -31,7 +31,8 @@ export function createBusyPolicy(parts: {
     keptId: string | null = null,
   ): Promise<void> {
     if (policy === 'queue') return
-    const open = await store.lockOpen(tx, interactionId)
+    // What stands beside the conversation is in nobody's way.
+    const open = (await store.lockOpen(tx, interactionId)).filter(({ isAside }) => !isAside)
     if (open.length > 0 && policy === 'reject') throw busy()
     for (const { id, branch, position } of open) {
       if (policy === 'interrupt') await cancelReply(tx, id)

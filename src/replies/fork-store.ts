@@ -4,6 +4,7 @@ import { newId } from '../ids.ts'
 import type { MessageRow, ReplyRow } from '../storage/schema.ts'
 import type { Transaction } from '../storage/storage.ts'
 import { isOpen } from './open-store.ts'
+import { optionsFromJson, optionsToJson } from './options.ts'
 
 /** SQLite takes 32,766 values in one statement. */
 const rowsPerPage = 500
@@ -118,10 +119,17 @@ export function createForkStore() {
     const rows = replies.map((reply: CopiedReply) => {
       const message = places.get(reply.id)
       if (!message) throw new Error('a reply without its message')
-      return { ...reply, ...place, id: message.id, position: message.position }
+      const options_json = withoutDoor(reply.options_json)
+      return { ...reply, ...place, options_json, id: message.id, position: message.position }
     })
     await tx.insertInto('replies').values(rows).execute()
   }
 
   return { hasOpen, copy }
+}
+
+/** Nobody asked for a copy through a door. */
+function withoutDoor(json: string | null): string | null {
+  const { door, ...options } = optionsFromJson(json)
+  return door === undefined ? json : optionsToJson(options)
 }

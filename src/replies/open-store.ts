@@ -152,14 +152,18 @@ export function createOpenReplyStore(storage: Storage) {
 
   /** The open replies of an interaction, which nobody else ends before the transaction does. */
   async function lockOpen(tx: Transaction, interactionId: string) {
-    return tx
+    const rows = await tx
       .selectFrom('replies')
-      .select(['id', 'branch', 'position'])
+      .select(['id', 'branch', 'position', 'options_json'])
       .where('interaction_id', '=', interactionId)
       .where(isOpen)
       .orderBy('position')
       .$if(storage.engine === 'postgres', (query) => query.forUpdate())
       .execute()
+    return rows.map(({ options_json, ...reply }) => ({
+      ...reply,
+      isAside: optionsFromJson(options_json).isAside === true,
+    }))
   }
 
   /** What a reply was asked beyond its interaction; nothing where there is no such reply. */

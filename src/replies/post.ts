@@ -34,6 +34,8 @@ export interface NewTurn {
   options?: ReplyOptions | undefined
   /** What it follows, null for nothing; else the newest message of the current branch. */
   parentId?: string | null | undefined
+  /** Stands beside whatever follows its parent, and neither touches the current branch nor is touched from there. */
+  isAside?: boolean | undefined
   /** Instead of the interaction's own. */
   onBusy?: OnBusy | undefined
   /** False for what goes with an interaction that is not kept; else that is kept from now on. */
@@ -105,7 +107,7 @@ export function createPost(parts: {
     const branch =
       turn.parentId === undefined
         ? interaction.currentBranch
-        : await placeBehind(tx, interaction, turn.parentId, firstPosition)
+        : await placeBehind(tx, interaction, turn.parentId, firstPosition, turn.isAside)
     const said: Message[] = []
     const nextPlace = (): Place => ({
       interactionId,
@@ -150,7 +152,11 @@ export function createPost(parts: {
       making: queued(model),
     })
     const asked = withPolicy(turn.options, usual.policy)
-    const options = optionsToJson({ ...asked, ...(others.length > 0 && { models: named }) })
+    const options = optionsToJson({
+      ...asked,
+      ...(others.length > 0 && { models: named }),
+      ...(turn.isAside && { isAside: true }),
+    })
     const { parentId, ...at } = place
     await store.insert(tx, { id: reply.id, ...at, model, options, now: reply.createdAt })
     await jobs.enqueue(tx, jobOf({ interactionId: place.interactionId, model, notBefore: null }))

@@ -57,6 +57,7 @@ export function responseRoutes(
             'not_found',
             'previous_response_not_found',
             'interaction_busy',
+            'reply_in_progress',
             'unknown_model',
             'idempotency_key_reused',
             'server_busy',
