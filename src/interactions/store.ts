@@ -196,6 +196,11 @@ export function createInteractionStore(storage: Storage) {
     return row && { interaction: fromRow(row), firstPosition: row.last_position - given.count + 1 }
   }
 
+  /** From now on it is kept. */
+  async function keep(tx: Transaction, id: string): Promise<void> {
+    await tx.updateTable('interactions').set({ expires_at: null }).where('id', '=', id).execute()
+  }
+
   /** Makes `branch` the one that the next message belongs to. */
   async function moveTo(tx: Transaction, id: string, branch: number): Promise<void> {
     await tx.updateTable('interactions').set({ current_branch: branch }).where('id', '=', id).execute()
@@ -222,6 +227,7 @@ export function createInteractionStore(storage: Storage) {
     update,
     remove,
     takePositions,
+    keep,
     moveTo,
     settingsOf,
   }

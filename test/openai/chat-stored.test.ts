@@ -148,7 +148,60 @@ describe('a completion that is kept', () => {
 })
 
 describe('a completion that is not kept', () => {
-  test('is neither found nor listed, and goes when its time is over', async () => {
+  const pass = (content: string, headers: Record<string, string> = {}) =>
+    openai.chat.completions.create({ model: 'lab/echo', messages: [{ role: 'user', content }] }, { headers })
+
+  test.each<[door: string, goOn: (ids: { uuid: string; conversation: string }) => Promise<unknown>]>([
+    [
+      'a response',
+      ({ conversation }) => openai.responses.create({ conversation, model: 'lab/echo', input: 'More' }),
+    ],
+    [
+      'an item',
+      ({ conversation }) =>
+        openai.conversations.items.create(conversation, { items: [{ role: 'user', content: 'More' }] }),
+    ],
+    ['the native API', ({ uuid }) => parley.say(uuid, 'More')],
+    [
+      'the API of 2023',
+      ({ uuid }) => parley.post(`/interactions/${uuid}/messages/`, { role: 'Human', content: 'More' }),
+    ],
+  ])('is kept from when somebody goes on with it: by %s', async (door, goOn) => {
+    const key = { 'idempotency-key': `gone on with by ${door}` }
+    const { id } = await pass('Psst', key)
+    const uuid = uuidOf(id)
+    await goOn({ uuid, conversation: id.replace('chatcmpl-', 'conv_') })
+    // Whoever asks for it once more does not make it go.
+    expect((await pass('Psst', key)).id).toBe(id)
+    // When this one is gone, all are whose time is over.
+    const other = uuidOf((await pass('Psst, too')).id)
+    later += 25 * 3_600_000
+    await parley.restart()
+    await until('removed', async () => (await parley.get(`/v1/interactions/${other}`)).status === 404)
+    const { data } = (await parley.get(`/v1/interactions/${uuid}/messages`)).body
+    expect(data.map(({ text }: { text: string }) => text).slice(0, 3)).toEqual([
+      'Psst',
+      'You said: Psst',
+      'More',
+    ])
+    const interactions = (await parley.get('/v1/interactions?limit=100')).body.data
+    expect(interactions.map((each: { id: string }) => each.id)).toContain(uuid)
+    openai = openAiClient(parley)
+    expect(await openai.chat.completions.retrieve(id)).toMatchObject({ id })
+  })
+
+  test('is not kept by what is itself not to be stored', async () => {
+    const { id } = await pass('Psst')
+    const conversation = id.replace('chatcmpl-', 'conv_')
+    await openai.responses.create({ conversation, model: 'lab/echo', input: 'More', store: false })
+    later += 16 * 60_000
+    await parley.restart()
+    openai = openAiClient(parley)
+    const address = `/v1/interactions/${uuidOf(id)}`
+    await until('removed', async () => (await parley.get(address)).status === 404)
+  })
+
+  test('is not listed, and goes when its time is over', async () => {
     const { data, response } = await openai.chat.completions
       .create({ model: 'lab/echo', messages: [{ role: 'user', content: 'Psst' }] })
       .withResponse()

@@ -114,6 +114,20 @@ describe('a conversation', () => {
     await expect(openai.conversations.items.create(id, { items: [user('Hi')] })).rejects.toMatchObject(error)
   })
 
+  test.each([
+    ['is not there', `conv_${'0'.repeat(32)}`],
+    ['cannot be', 'conv_nothing'],
+  ])('that a response names and that %s is told by what named it', async (_, conversation) => {
+    for (const named of [conversation, { id: conversation }]) {
+      await expect(openai.responses.create({ conversation: named, input: 'Hi' })).rejects.toMatchObject({
+        status: 404,
+        param: 'conversation',
+        code: 'not_found',
+        message: `404 Conversation with id '${conversation}' not found.`,
+      })
+    }
+  })
+
   test('is made once, however often its request comes', async () => {
     const headers = { 'idempotency-key': 'a conversation' }
     const body = { items: [user('Once')] }
@@ -127,6 +141,19 @@ describe('a conversation', () => {
       added.body,
     )
     expect((await parley.get(path)).body.data).toHaveLength(3)
+  })
+
+  test('that is asked again for items of which one is deleted has what is left of them', async () => {
+    const { id } = await openai.conversations.create()
+    const path = `/v1/conversations/${id}/items`
+    const add = () =>
+      parley.request('POST', path, { items: [user('A'), user('B')] }, { 'idempotency-key': 'two items' })
+    const [first, second] = (await add()).body.data
+    await openai.conversations.items.delete(first.id, { conversation_id: id })
+    const again = await add()
+    expect([again.status, again.body.data]).toEqual([200, [second]])
+    await openai.conversations.items.delete(second.id, { conversation_id: id })
+    expect((await add()).body).toMatchObject({ data: [], first_id: null, has_more: false })
   })
 })
 
