@@ -122,7 +122,7 @@ export function createInteractionStore(storage: Storage) {
       ? sql`json_each_text(metadata_json::json) as pair`
       : sql`json_each(metadata_json) as pair`
     const parts = isPostgres
-      ? sql`json_array_elements(content_json::json) as part(value)`
+      ? sql`json_array_elements((${readable})::json) as part(value)`
       : sql`json_each(content_json) as part`
     return or([
       like(sql`title`),
@@ -226,6 +226,13 @@ export function createInteractionStore(storage: Storage) {
     settingsOf,
   }
 }
+
+/**
+ * What was said, for PostgreSQL, which takes no text out of JSON that has a U+0000 or half a character in it. Models
+ * said such things, and they were kept; JSON has them, and nothing else, as an escape like these.
+ */
+const readable = sql`case when strpos(content_json, ${'\\u'}) = 0 then content_json else
+  regexp_replace(content_json, ${String.raw`(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f]..)`}, ${String.raw`\1`}, 'g') end`
 
 /** `text` anywhere, as it stands. */
 function patternOf(text: string): string {
