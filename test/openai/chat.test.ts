@@ -101,6 +101,23 @@ describe('a chat completion', () => {
     expect(body['max_completion_tokens'] ?? body['max_tokens']).toBe(50)
   })
 
+  test('goes on with what agents say that have names', async () => {
+    upstream.behaves('agents', says(['Done.']))
+    const call = { id: 'call_1', type: 'function' as const, function: { name: 'look', arguments: '{}' } }
+    await openai.chat.completions.create({
+      model: 'lab/agents',
+      messages: [
+        { role: 'system', content: 'Work together.', name: 'planner' },
+        { ...user('Look'), name: 'Ann' },
+        { role: 'assistant', name: 'model', content: null, tool_calls: [call] },
+        // LangChain names the tool, too.
+        { role: 'tool', name: 'look', tool_call_id: 'call_1', content: 'seen' } as never,
+      ],
+    })
+    const { body } = await upstream.asked('agents')
+    expect(body.messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool'])
+  })
+
   test('takes pictures and files', async () => {
     upstream.behaves('eyes', says(['A cat.']))
     const picture = 'data:image/png;base64,iVBORw0KGgo='
@@ -327,7 +344,6 @@ describe('what is wrong is told as errors of the client', () => {
       'messages[0].content',
       'missing_required_parameter',
     ],
-    ['a name', { messages: [{ ...user('Hi'), name: 'Ann' }] }, 'messages[0].name', 'unsupported_parameter'],
     [
       'an answer to no call',
       { messages: [{ role: 'tool', tool_call_id: 'call_9', content: 'x' }] },

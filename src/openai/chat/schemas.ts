@@ -10,8 +10,10 @@ import { plainText } from '../../text.ts'
 import { only, refused } from '../refused.ts'
 
 const maxMessages = 4_096
-const noName = 'models here know speakers by their role alone'
 const oneByOne = 'each choice would be an answer of its own; ask again instead'
+
+/** Clients of several agents say which of them spoke. */
+const name = z.unknown().optional().meta({ description: 'Without effect: the role says who speaks.' })
 
 const text = plainText({ max: maxTextChars })
 const textPart = z.strictObject({ type: z.literal('text'), text })
@@ -43,11 +45,11 @@ const assistantPart = z.discriminatedUnion('type', [
 ])
 
 const chatMessage = z.discriminatedUnion('role', [
-  z.strictObject({ role: z.enum(['system', 'developer']), content: texts, name: refused(noName) }),
+  z.strictObject({ role: z.enum(['system', 'developer']), content: texts, name }),
   z.strictObject({
     role: z.literal('user'),
     content: z.union([text, z.array(userPart).min(1).max(maxParts)]),
-    name: refused(noName),
+    name,
   }),
   z.strictObject({
     role: z.literal('assistant'),
@@ -55,7 +57,7 @@ const chatMessage = z.discriminatedUnion('role', [
     refusal: text.nullish(),
     reasoning_content: text.nullish().meta({ description: 'As the answer had it; not given to the model.' }),
     tool_calls: z.array(toolCall).min(1).max(maxParts).nullish(),
-    name: refused(noName),
+    name,
     function_call: refused('it gave way to `tool_calls`'),
     audio: refused('no audio is spoken here'),
     annotations: z.array(z.unknown()).max(0, 'is not supported: nothing is cited here').nullish(),
@@ -64,7 +66,7 @@ const chatMessage = z.discriminatedUnion('role', [
     role: z.literal('tool'),
     tool_call_id: callId,
     content: texts,
-    name: refused(noName),
+    name,
   }),
 ])
 
