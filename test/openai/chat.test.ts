@@ -118,6 +118,36 @@ describe('a chat completion', () => {
     expect(body.messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool'])
   })
 
+  test('takes back what it told, with all that clients add to it', async () => {
+    upstream.behaves('pushed-back', echoes())
+    const opts = { cache_control: { type: 'ephemeral' }, prompt_cache_breakpoint: { mode: 'explicit' } }
+    const call = { id: 'call_1', type: 'function', function: { name: 'look', arguments: '{}' } }
+    const messages = [
+      { ...user(''), content: [{ type: 'text', text: 'Look', ...opts }], refusal: null, id: 'msg_0', opts },
+      {
+        role: 'assistant',
+        content: null,
+        refusal: null,
+        audio: null,
+        function_call: null,
+        id: 'msg_1',
+        annotations: [{ type: 'url_citation' }],
+        parsed: null,
+        reasoning: 'Hm.',
+        reasoning_details: [{}],
+        tool_calls: [{ ...call, index: 0, function: { ...call.function, parsed_arguments: {} } }],
+      },
+      { role: 'tool', tool_call_id: 'call_1', content: [{ type: 'text', text: 'seen', ...opts }], opts },
+    ]
+    await openai.chat.completions.create({ model: 'lab/pushed-back', messages: messages as never })
+    const { body } = await upstream.asked('pushed-back')
+    expect(body.messages).toEqual([
+      user('Look'),
+      { role: 'assistant', content: null, tool_calls: [call] },
+      { role: 'tool', tool_call_id: 'call_1', content: 'seen' },
+    ])
+  })
+
   test('takes pictures and files', async () => {
     upstream.behaves('eyes', says(['A cat.']))
     const picture = 'data:image/png;base64,iVBORw0KGgo='

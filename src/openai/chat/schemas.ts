@@ -16,16 +16,16 @@ const oneByOne = 'each choice would be an answer of its own; ask again instead'
 const name = z.unknown().optional().meta({ description: 'Without effect: the role says who speaks.' })
 
 const text = plainText({ max: maxTextChars })
-const textPart = z.strictObject({ type: z.literal('text'), text })
+const textPart = z.object({ type: z.literal('text'), text })
 const texts = z.union([text, z.array(textPart).min(1).max(maxParts)])
 
-const imagePart = z.strictObject({
+const imagePart = z.object({
   type: z.literal('image_url'),
-  image_url: z.strictObject({ url: resourceUrl, detail: z.enum(['auto', 'low', 'high']).optional() }),
+  image_url: z.object({ url: resourceUrl, detail: z.enum(['auto', 'low', 'high']).optional() }),
 })
-const filePart = z.strictObject({
+const filePart = z.object({
   type: z.literal('file'),
-  file: z.strictObject({
+  file: z.object({
     file_data: resourceUrl.refine((url) => /^data:/i.test(url), 'must be data:<media type>;base64,<bytes>'),
     filename: plainText({ min: 1, max: 512 }).optional(),
     file_id: refused('there are no uploads; send `file_data`'),
@@ -33,25 +33,29 @@ const filePart = z.strictObject({
 })
 const userPart = z.discriminatedUnion('type', [textPart, imagePart, filePart])
 
-const toolCall = z.strictObject({
+const toolCall = z.object({
   id: callId,
   type: z.literal('function').default('function'),
-  function: z.strictObject({ name: plainText({ min: 1, max: 256 }), arguments: text }),
+  function: z.object({ name: plainText({ min: 1, max: 256 }), arguments: text }),
 })
 
 const assistantPart = z.discriminatedUnion('type', [
   textPart,
-  z.strictObject({ type: z.literal('refusal'), refusal: text }),
+  z.object({ type: z.literal('refusal'), refusal: text }),
 ])
 
+/**
+ * Fields of a message, and of its parts, that nobody knows are left out, as OpenAI does: clients send back what they
+ * got, with what they made of it. What is known there and not done here is still refused by name.
+ */
 const chatMessage = z.discriminatedUnion('role', [
-  z.strictObject({ role: z.enum(['system', 'developer']), content: texts, name }),
-  z.strictObject({
+  z.object({ role: z.enum(['system', 'developer']), content: texts, name }),
+  z.object({
     role: z.literal('user'),
     content: z.union([text, z.array(userPart).min(1).max(maxParts)]),
     name,
   }),
-  z.strictObject({
+  z.object({
     role: z.literal('assistant'),
     content: z.union([text, z.array(assistantPart).min(1).max(maxParts)]).nullish(),
     refusal: text.nullish(),
@@ -60,9 +64,8 @@ const chatMessage = z.discriminatedUnion('role', [
     name,
     function_call: refused('it gave way to `tool_calls`'),
     audio: refused('no audio is spoken here'),
-    annotations: z.array(z.unknown()).max(0, 'is not supported: nothing is cited here').nullish(),
   }),
-  z.strictObject({
+  z.object({
     role: z.literal('tool'),
     tool_call_id: callId,
     content: texts,
