@@ -14,7 +14,7 @@ import type {
 } from '../messages/content.ts'
 import type { Turn } from '../messages/history.ts'
 import { inlineData } from '../messages/resource.ts'
-import { pictureOptions } from '../providers/call-options.ts'
+import { pictureOptions, writtenOptions } from '../providers/call-options.ts'
 
 type AssistantPart = Extract<LanguageModelV4Message, { role: 'assistant' }>['content'][number]
 
@@ -85,8 +85,9 @@ function assistantPart(
     case 'tool_call': {
       if (!results.has(part)) return []
       const { call_id: toolCallId, name: toolName } = part
-      const call = { type: 'tool-call', toolCallId, toolName, input: inputOf(part.arguments) } as const
-      return [{ ...call, ...signatureFor(part, provider) }]
+      const written = part.arguments.trim() === '' ? '{}' : part.arguments
+      const providerOptions = { ...signatureFor(part, provider)?.providerOptions, ...writtenOptions(written) }
+      return [{ type: 'tool-call', toolCallId, toolName, input: inputOf(written), providerOptions }]
     }
     default:
       return []
@@ -98,7 +99,7 @@ function signatureFor({ provider: made }: ReasoningPart | ToolCallPart, provider
   return made?.[provider] && { providerOptions: made }
 }
 
-/** What a model wrote that is no JSON object is given back in one: nothing else is taken. */
+/** What a model wrote that is no JSON object is given back in one: vendors take nothing else. */
 function inputOf(json: string): Record<string, unknown> {
   try {
     const input: unknown = JSON.parse(json)

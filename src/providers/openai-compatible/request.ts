@@ -6,6 +6,7 @@ import type {
   LanguageModelV4ToolResultOutput,
   LanguageModelV4ToolResultPart,
 } from '@ai-sdk/provider'
+import { writtenArguments } from '../call-options.ts'
 import { isContinuation } from '../continuation.ts'
 
 /**
@@ -89,7 +90,7 @@ function chatMessage(message: LanguageModelV4Message): unknown[] {
               : calls.map((call) => ({
                   id: call.toolCallId,
                   type: 'function',
-                  function: { name: call.toolName, arguments: JSON.stringify(call.input) },
+                  function: { name: call.toolName, arguments: writtenArguments(call) },
                 })),
         }),
       ]
