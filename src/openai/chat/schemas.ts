@@ -59,7 +59,9 @@ const chatMessage = z.discriminatedUnion('role', [
     role: z.literal('assistant'),
     content: z.union([text, z.array(assistantPart).min(1).max(maxParts)]).nullish(),
     refusal: text.nullish(),
-    reasoning_content: text.nullish().meta({ description: 'As the answer had it; not given to the model.' }),
+    reasoning_content: text
+      .nullish()
+      .meta({ description: 'As the answer had it; told to models that want it back.' }),
     tool_calls: z.array(toolCall).min(1).max(maxParts).nullish(),
     name,
     function_call: refused('it gave way to `tool_calls`'),

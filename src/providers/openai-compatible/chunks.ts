@@ -1,4 +1,8 @@
-import type { LanguageModelV4FinishReason, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type {
+  LanguageModelV4FinishReason,
+  LanguageModelV4StreamPart,
+  SharedV4ProviderMetadata,
+} from '@ai-sdk/provider'
 import { refusalMark } from '../call-options.ts'
 import { explainFailure, ProviderFailure } from '../failure.ts'
 import { createToolCalls, isJson, type ToolCall, type ToolCallDelta } from './tool-calls.ts'
@@ -23,16 +27,23 @@ interface Delta {
   tool_calls?: ToolCallDelta[] | null
 }
 
+export type ChunkReader = ReturnType<typeof createChunkReader>
 type Emit = (part: LanguageModelV4StreamPart) => void
 
 /**
  * Turns the chunks of one chat completion into the parts of the port. `take` throws a ProviderFailure for an
  * error that comes as data; `end` throws one when the stream ended without its mark (a finish reason, or
- * `[DONE]`): such an answer is not complete, however cleanly its connection was closed.
+ * `[DONE]`): such an answer is not complete, however cleanly its connection was closed. `onThought` is called for
+ * what comes as `reasoning_content`, and says what marks it.
  */
-export function createChunkReader(emit: Emit) {
+export function createChunkReader(
+  emit: Emit,
+  onThought: () => SharedV4ProviderMetadata | undefined = () => undefined,
+) {
   const toolCalls = createToolCalls()
   let open: 'text' | 'reasoning' | 'refusal' | undefined
+  /** Of the thought that is open. */
+  let mark: SharedV4ProviderMetadata | undefined
   let finish: LanguageModelV4FinishReason | undefined
   let usage: ChatUsage | null | undefined
 
@@ -46,7 +57,8 @@ export function createChunkReader(emit: Emit) {
   }
 
   function takeDelta(delta: Delta) {
-    say('reasoning', delta.reasoning_content ?? delta.reasoning)
+    say('reasoning', delta.reasoning_content || delta.reasoning)
+    if (delta.reasoning_content) mark = onThought()
     say('text', delta.content)
     say('refusal', delta.refusal)
     for (const { call, more } of toolCalls.take(delta.tool_calls ?? [])) tellCall(call, more)
@@ -64,8 +76,9 @@ export function createChunkReader(emit: Emit) {
   }
 
   function close() {
-    if (open) emit({ type: `${partOf(open)}-end`, id: open })
+    if (open) emit({ type: `${partOf(open)}-end`, id: open, ...(mark && { providerMetadata: mark }) })
     open = undefined
+    mark = undefined
   }
 
   function tellCall(call: ToolCall, more: string) {

@@ -4,6 +4,7 @@ import type { Provider, ProviderSource } from '../provider.ts'
 import { createEmbeddingModel } from './embedding-model.ts'
 import { createChatModel } from './model.ts'
 import type { Continues } from './request.ts'
+import { createThoughts } from './thoughts.ts'
 
 export interface OpenAICompatibleOptions {
   name: string
@@ -30,6 +31,7 @@ export function createOpenAICompatible(options: OpenAICompatibleOptions): Provid
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {}
   const chat = new URL(`${baseUrl}/chat/completions`)
   const embeddings = new URL(`${baseUrl}/embeddings`)
+  const thoughts = createThoughts(name)
   const addressOf = options.addressOf ?? ((id) => ({ url: chat, modelId: id }))
 
   return {
@@ -39,7 +41,9 @@ export function createOpenAICompatible(options: OpenAICompatibleOptions): Provid
     ...(firstTokenTimeoutMs !== undefined && { firstTokenTimeoutMs }),
     ...(contextWindowTokens !== undefined && { contextWindowTokens }),
     canContinue: continues !== undefined,
-    model: async (id) => createChatModel({ provider: name, headers, http, continues, ...addressOf(id) }),
+    takesThoughts: true,
+    model: async (id) =>
+      createChatModel({ provider: name, headers, http, continues, thoughts, ...addressOf(id) }),
     embeddingModel: async (modelId) =>
       createEmbeddingModel({ provider: name, modelId, url: embeddings, headers, http }),
     async listModels(signal) {

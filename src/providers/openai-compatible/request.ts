@@ -19,14 +19,16 @@ export type Continues = 'prefill' | 'vllm'
 export function chatCompletionBody(
   model: string,
   options: LanguageModelV4CallOptions,
-  continues?: Continues,
+  { continues, tellsThoughts = false }: { continues?: Continues | undefined; tellsThoughts?: boolean } = {},
 ) {
   const { tools, toolChoice, responseFormat, reasoning } = options
   const { parallelToolCalls, strictJsonSchema } = options.providerOptions?.['openai'] ?? {}
-  const functions = tools?.filter((tool) => tool.type === 'function')
+  const functions = tools?.filter((tool) => tool.type === 'function') ?? []
+  const missed = functions.length > 0 ? 'all' : 'calls'
+  const thinking = tellsThoughts ? missed : 'none'
   return withoutUndefined({
     model,
-    messages: chatMessages(options.prompt),
+    messages: chatMessages(options.prompt, thinking),
     stream: true,
     ...(continues === 'vllm' &&
       isContinuation(options) && { continue_final_message: true, add_generation_prompt: false }),
@@ -40,10 +42,12 @@ export function chatCompletionBody(
     frequency_penalty: options.frequencyPenalty,
     reasoning_effort: reasoning === 'provider-default' ? undefined : reasoning,
     response_format: responseFormat && chatResponseFormat(responseFormat, strictJsonSchema),
-    tools: functions?.map(({ name, description, inputSchema, strict }) => ({
-      type: 'function',
-      function: withoutUndefined({ name, description, parameters: inputSchema, strict }),
-    })),
+    tools:
+      tools &&
+      functions.map(({ name, description, inputSchema, strict }) => ({
+        type: 'function',
+        function: withoutUndefined({ name, description, parameters: inputSchema, strict }),
+      })),
     tool_choice:
       toolChoice &&
       (toolChoice.type === 'tool'
@@ -63,12 +67,15 @@ function chatResponseFormat(
   return { type: 'json_schema', json_schema: withoutUndefined({ name, description, schema, strict }) }
 }
 
-/** The prompt as chat messages. What a compatible endpoint has no field for (reasoning) is left out. */
-export function chatMessages(prompt: LanguageModelV4Prompt): unknown[] {
-  return prompt.flatMap((message) => chatMessage(message))
+type AssistantContent = Extract<LanguageModelV4Message, { role: 'assistant' }>['content']
+/** Which messages say what was thought for them: those with calls, and where there are tools, all. */
+type Thinking = 'none' | 'calls' | 'all'
+
+function chatMessages(prompt: LanguageModelV4Prompt, thinking: Thinking): unknown[] {
+  return prompt.flatMap((message) => chatMessage(message, thinking))
 }
 
-function chatMessage(message: LanguageModelV4Message): unknown[] {
+function chatMessage(message: LanguageModelV4Message, thinking: Thinking): unknown[] {
   switch (message.role) {
     case 'system':
       return [{ role: 'system', content: message.content }]
@@ -77,24 +84,8 @@ function chatMessage(message: LanguageModelV4Message): unknown[] {
       const isPlain = message.content.length === 1 && first?.type === 'text'
       return [{ role: 'user', content: isPlain ? first.text : message.content.map((part) => userPart(part)) }]
     }
-    case 'assistant': {
-      const text = message.content.map((part) => (part.type === 'text' ? part.text : '')).join('')
-      const calls = message.content.filter((part) => part.type === 'tool-call')
-      return [
-        withoutUndefined({
-          role: 'assistant',
-          content: text === '' && calls.length > 0 ? null : text,
-          tool_calls:
-            calls.length === 0
-              ? undefined
-              : calls.map((call) => ({
-                  id: call.toolCallId,
-                  type: 'function',
-                  function: { name: call.toolName, arguments: writtenArguments(call) },
-                })),
-        }),
-      ]
-    }
+    case 'assistant':
+      return [assistantMessage(message.content, thinking)]
     case 'tool': {
       const results = message.content.filter((part) => part.type === 'tool-result')
       const said = results.map(({ toolCallId, output }) => ({
@@ -105,6 +96,27 @@ function chatMessage(message: LanguageModelV4Message): unknown[] {
       return [...said, ...results.flatMap((result) => resultFiles(result))]
     }
   }
+}
+
+function assistantMessage(content: AssistantContent, thinking: Thinking) {
+  const said = (type: 'text' | 'reasoning') =>
+    content.map((part) => (part.type === type ? part.text : '')).join('')
+  const calls = content.filter((part) => part.type === 'tool-call')
+  const isThought = thinking === 'all' || (thinking === 'calls' && calls.length > 0)
+  return withoutUndefined({
+    role: 'assistant',
+    content: said('text') || (calls.length > 0 ? null : ''),
+    // Who wants it misses it also where nothing was thought.
+    reasoning_content: isThought ? said('reasoning') : undefined,
+    tool_calls:
+      calls.length === 0
+        ? undefined
+        : calls.map((call) => ({
+            id: call.toolCallId,
+            type: 'function',
+            function: { name: call.toolName, arguments: writtenArguments(call) },
+          })),
+  })
 }
 
 /** A tool says nothing but text here: what it brought beside that is shown by the user, behind all results. */
