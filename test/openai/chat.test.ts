@@ -5,6 +5,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 import {
   breaksAfter,
   echoes,
+  hangs,
   holdsBack,
   refuses,
   says,
@@ -460,6 +461,27 @@ describe('a client that leaves', () => {
     expect(tries).toBe(2)
     expect(upstream.requests.filter(({ model }) => model === 'again')).toHaveLength(1)
   })
+
+  test.each([
+    ['whole', false],
+    ['streamed', true],
+  ])(
+    'is told of an answer that was cancelled before its first piece, and when it asks again: %s',
+    async (how, stream) => {
+      const model = `cancelled ${how}`
+      upstream.behaves(model, hangs())
+      const body = { model: `lab/${model}`, messages: [user('Hi')], stream, store: true }
+      const ask = () =>
+        parley.request('POST', '/v1/chat/completions', body, { 'idempotency-key': `cancel ${how}` })
+      const asked = ask()
+      await upstream.asked(model)
+      const { data } = (await parley.get(`/v1/replies?model=${encodeURIComponent(`lab/${model}`)}`)).body
+      await parley.post(`/v1/messages/${data[0].id}/cancel`)
+      for (const answer of [await asked, await ask()]) {
+        expect([answer.status, answer.body.error?.code]).toEqual([409, 'cancelled'])
+      }
+    },
+  )
 
   test('leaves an answer that is kept to be finished', async () => {
     const { behaviour, goOn } = holdsBack(['Once '], ['upon a time'])

@@ -136,10 +136,10 @@ export function chatRoutes(
     const opening = await openingOf(replies.events(id, 0, gone.signal, hasEnded), openingMs)
     const { first, isOver } = opening
     if (isOver && !gone.signal.aborted) throw removed()
-    if (first?.type === 'reply.failed') {
+    if (first?.type === 'reply.failed' || first?.type === 'reply.cancelled') {
       await opening.events.return(undefined)
-      const { error } = JSON.parse(first.data) as { error: Parameters<typeof sendReplyError>[1] }
-      return sendReplyError(reply, error)
+      const { error } = JSON.parse(first.data) as { error: Parameters<typeof sendReplyError>[1] | null }
+      return sendReplyError(reply, error ?? cancelled)
     }
     const fold = createChunkFold(
       {
