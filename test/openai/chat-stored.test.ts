@@ -76,6 +76,8 @@ describe('a completion that is kept', () => {
         },
         { role: 'assistant', content: null, tool_calls: [call] },
         { role: 'tool', tool_call_id: 'call_1', content: 'a cat' },
+        { role: 'assistant', content: null, refusal: 'I do not say.' },
+        { role: 'user', content: 'Why?' },
       ],
     })
     // What is said later, elsewhere, is none of them.
@@ -93,9 +95,19 @@ describe('a completion that is kept', () => {
       },
       { role: 'assistant', content: null, tool_calls: [call] },
       { role: 'tool', tool_call_id: 'call_1', content: 'a cat' },
+      { role: 'assistant', content: null, refusal: 'I do not say.' },
+      { role: 'user', content: 'Why?' },
     ])
     const newest = await openai.chat.completions.messages.list(id, { order: 'desc', limit: 1 })
-    expect([newest.data[0]?.id, newest.hasNextPage()]).toEqual([messages[3]?.id, true])
+    expect([newest.data[0]?.id, newest.hasNextPage()]).toEqual([messages[5]?.id, true])
+  })
+
+  test('tells that there are no more of them, where the answer is next', async () => {
+    const { id } = await ask('Alone')
+    for (const order of ['asc', 'desc'] as const) {
+      const { data, has_more } = await openai.chat.completions.messages.list(id, { limit: 1, order })
+      expect([data.map(({ content }) => content), has_more]).toEqual([['Alone'], false])
+    }
   })
 
   test('is an interaction like any other', async () => {
