@@ -370,6 +370,12 @@ describe('what is wrong is told as errors of the client', () => {
     ['a field that nobody knows', { colour: 'red' }, 'colour', 'unknown_parameter'],
     ['no messages', { messages: [] }, 'messages', 'invalid_value'],
     [
+      'nothing that is said',
+      { messages: [user(''), { role: 'assistant', content: '' }] },
+      'messages',
+      'invalid_value',
+    ],
+    [
       'a missing content',
       { messages: [{ role: 'user' }] },
       'messages[0].content',

@@ -1,5 +1,5 @@
 import type { FieldError } from '../../errors.ts'
-import type { ContentPart } from '../../messages/content.ts'
+import { type ContentPart, partsOf } from '../../messages/content.ts'
 import type { ReplyOptions } from '../../replies/options.ts'
 import type { NewMessage } from '../../replies/post.ts'
 import { impossibleChoice } from '../../replies/tools.ts'
@@ -41,6 +41,10 @@ export function contradictionsIn(body: ChatInput): FieldError[] {
   if (body.stream_options && !body.stream) tell('stream_options', 'is only for a stream')
   if (isSet(body.max_tokens) && isSet(body.max_completion_tokens)) {
     tell('max_tokens', 'stands for the same as `max_completion_tokens`')
+  }
+  // Empty messages are not sent, and thoughts are nothing to answer.
+  if (saidIn(body).every(({ content }) => partsOf(content).every(({ type }) => type === 'reasoning'))) {
+    tell('messages', 'say nothing')
   }
   const called = new Set<string>()
   for (const [index, message] of body.messages.entries()) {
