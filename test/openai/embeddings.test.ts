@@ -118,6 +118,19 @@ describe('a model', () => {
     expect((await parley.get('/v1/models/builtin/eliza')).body.id).toBe('builtin/eliza')
   })
 
+  test('is found by a name of many pieces, and what only looks like one is told in the shape of the door', async () => {
+    upstream.behaves('a/b/c/d', embeds)
+    const fresh = await startServer({ PROVIDERS: JSON.stringify({ lab: { base_url: upstream.url } }) })
+    for (const path of ['lab/a/b/c/d', 'lab%2Fa%2Fb%2Fc%2Fd', 'lab/a%2Fb/c/d']) {
+      expect((await fresh.get(`/v1/models/${path}`)).body.id).toBe('lab/a/b/c/d')
+    }
+    for (const path of ['lab/a/b/c/e', 'lab/']) {
+      const { status, body } = await fresh.get(`/v1/models/${path}`)
+      expect([status, body.error?.code]).toEqual([404, 'model_not_found'])
+    }
+    await fresh.stop()
+  })
+
   test('that nobody offers is not found', async () => {
     await expect(openai.models.retrieve('lab/nothing')).rejects.toThrow(OpenAI.NotFoundError)
   })
