@@ -317,6 +317,47 @@ describe('tools', () => {
   })
 })
 
+describe('calls and their results that are not in their places are refused, as OpenAI does', () => {
+  const assistant = (...ids: string[]) => ({
+    role: 'assistant' as const,
+    tool_calls: ids.map((id) => ({
+      id,
+      type: 'function' as const,
+      function: { name: 'f', arguments: '{}' },
+    })),
+  })
+  const tool = (id: string) => ({ role: 'tool' as const, tool_call_id: id, content: 'done' })
+
+  test.each([
+    ['a call without a result', [assistant('a')], 'messages[1].tool_calls'],
+    ['one of several', [assistant('a', 'b'), tool('b'), user('Go on')], 'messages[1].tool_calls'],
+    ['a result behind a later question', [assistant('a'), user('And?'), tool('a')], 'messages[1].tool_calls'],
+    ['a second result', [assistant('a'), tool('a'), tool('a')], 'messages[3].tool_call_id'],
+    ['a result of no call', [assistant('a'), tool('a'), tool('b')], 'messages[3].tool_call_id'],
+    [
+      'a result of a call long before',
+      [assistant('a'), tool('a'), user('And?'), tool('a')],
+      'messages[4].tool_call_id',
+    ],
+    ['two calls of one id', [assistant('a', 'a'), tool('a')], 'messages[1].tool_calls[1].id'],
+  ])('%s', async (_, behind, param) => {
+    const asked = openai.chat.completions.create({ model: 'lab/plain', messages: [user('Hi'), ...behind] })
+    await expect(asked).rejects.toMatchObject({ status: 400, param, code: 'invalid_value' })
+  })
+
+  test('but an id that was used before is one that may be used again', async () => {
+    upstream.behaves('used-again', says(['Fine.']))
+    const { choices } = await openai.chat.completions.create({
+      model: 'lab/used-again',
+      messages: [user('Hi'), assistant('a', 'b'), tool('b'), tool('a'), assistant('a'), tool('a')],
+    })
+    expect(choices[0]?.message.content).toBe('Fine.')
+    const { body } = await upstream.asked('used-again')
+    const roles = ['user', 'assistant', 'tool', 'tool', 'assistant', 'tool']
+    expect(body.messages.map(({ role }) => role)).toEqual(roles)
+  })
+})
+
 describe('structured output', () => {
   const format = {
     type: 'json_schema' as const,

@@ -3,6 +3,7 @@ import { type ContentPart, partsOf } from '../../messages/content.ts'
 import type { ReplyOptions } from '../../replies/options.ts'
 import type { NewMessage } from '../../replies/post.ts'
 import { impossibleChoice } from '../../replies/tools.ts'
+import { contradictionsInCalls } from './calls.ts'
 import type { ChatInput, ChatMessage } from './schemas.ts'
 
 /** What a request says, as the messages of an interaction. */
@@ -46,13 +47,7 @@ export function contradictionsIn(body: ChatInput): FieldError[] {
   if (saidIn(body).every(({ content }) => partsOf(content).every(({ type }) => type === 'reasoning'))) {
     tell('messages', 'say nothing')
   }
-  const called = new Set<string>()
-  for (const [index, message] of body.messages.entries()) {
-    if (message.role === 'assistant') for (const { id } of message.tool_calls ?? []) called.add(id)
-    if (message.role !== 'tool' || called.has(message.tool_call_id)) continue
-    tell(`messages.${index}.tool_call_id`, 'answers no call of a message before it')
-  }
-  return wrong
+  return [...wrong, ...contradictionsInCalls(body.messages)]
 }
 
 function isSet(value: unknown): boolean {
