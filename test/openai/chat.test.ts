@@ -161,6 +161,7 @@ describe('a chat completion', () => {
           content: [
             { type: 'text', text: 'What is it?' },
             { type: 'image_url', image_url: { url: picture, detail: 'low' } },
+            { type: 'image_url', image_url: { url: picture, detail: 'original' } },
             { type: 'file', file },
           ],
         },
@@ -169,7 +170,8 @@ describe('a chat completion', () => {
     const { body } = await upstream.asked('eyes')
     expect(body.messages[0]?.content).toMatchObject([
       { type: 'text', text: 'What is it?' },
-      { type: 'image_url', image_url: { url: picture } },
+      { type: 'image_url', image_url: { url: picture, detail: 'low' } },
+      { type: 'image_url', image_url: { url: picture, detail: 'high' } },
       { type: 'file', file },
     ])
   })
@@ -398,6 +400,7 @@ describe('structured output', () => {
 
 describe('what is wrong is told as errors of the client', () => {
   const messages = [user('Hi')]
+  const said = (message: object) => ({ messages: [...messages, message] })
   const ask = (body: object) =>
     openai.chat.completions.create({ model: 'lab/plain', messages, ...body } as never)
 
@@ -428,6 +431,7 @@ describe('what is wrong is told as errors of the client', () => {
       'messages[0].tool_call_id',
       'invalid_value',
     ],
+    ['nobody who speaks', said({ content: 'Hi' }), 'messages[1].role', 'missing_required_parameter'],
     ['a choice without tools', { tool_choice: 'required' }, 'tool_choice', 'invalid_value'],
     ['options of no stream', { stream_options: { include_usage: true } }, 'stream_options', 'invalid_value'],
     ['another temperature', { temperature: 3 }, 'temperature', 'invalid_value'],
@@ -435,6 +439,48 @@ describe('what is wrong is told as errors of the client', () => {
     const error = await ask(body).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(OpenAI.BadRequestError)
     expect(error).toMatchObject({ param, code, type: 'invalid_request_error' })
+  })
+
+  test.each<[string, object, string]>([
+    ['some of the tools', { tool_choice: { type: 'allowed_tools', allowed_tools: {} } }, 'tool_choice.type'],
+    ['a custom tool', { tool_choice: { type: 'custom', custom: { name: 'f' } } }, 'tool_choice.type'],
+    [
+      'a call of a custom tool',
+      said({
+        role: 'assistant',
+        tool_calls: [{ id: 'a', type: 'custom', custom: { name: 'f', input: '' } }],
+      }),
+      'messages[1].tool_calls[0].type',
+    ],
+    [
+      'sound',
+      said({ role: 'user', content: [{ type: 'input_audio', input_audio: { data: '', format: 'wav' } }] }),
+      'messages[1].content[0].type',
+    ],
+    [
+      'an upload',
+      said({ role: 'user', content: [{ type: 'file', file: { file_id: 'file-1' } }] }),
+      'messages[1].content[0].file.file_id',
+    ],
+    ['an answer that was spoken', said({ role: 'assistant', audio: { id: 'audio_1' } }), 'messages[1].audio'],
+    [
+      'a call of old',
+      said({ role: 'assistant', function_call: { name: 'f', arguments: '' } }),
+      'messages[1].function_call',
+    ],
+    ['a function that speaks', said({ role: 'function', name: 'f', content: 'x' }), 'messages[1].role'],
+    [
+      'a tool that shows a picture',
+      said({
+        role: 'tool',
+        tool_call_id: 'a',
+        content: [{ type: 'image_url', image_url: { url: 'https://a.b' } }],
+      }),
+      'messages[1].content[0].type',
+    ],
+  ])('known to OpenAI, and not done here, is %s: 400', async (_, body, param) => {
+    const code = 'unsupported_parameter'
+    await expect(ask(body)).rejects.toMatchObject({ status: 400, param, code })
   })
 
   test('a model that nobody serves: 404', async () => {
