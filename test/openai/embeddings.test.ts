@@ -93,14 +93,17 @@ describe('embeddings', () => {
   })
 
   test.each([
-    ['a model that makes none', { model: 'builtin/eliza' }, 'model'],
-    ['tokens', { input: [[1, 2]] }, 'input[0]'],
-    ['nothing', { input: [] }, 'input'],
-    ['an empty text', { input: [''] }, 'input[0]'],
-    ['no model', { model: undefined }, 'model'],
-  ])('cannot be asked for with %s', async (_, body, param) => {
+    ['a model that makes none', { model: 'builtin/eliza' }, 'model', 'invalid_value'],
+    ['tokens', { input: [[1, 2]] }, 'input[0]', 'unsupported_parameter'],
+    ['the tokens of one text', { input: [1, 2] }, 'input[0]', 'unsupported_parameter'],
+    ['nothing', { input: [] }, 'input', 'invalid_value'],
+    ['too many texts', { input: Array.from({ length: 2_049 }, () => 'Hi') }, 'input', 'invalid_value'],
+    ['an empty text', { input: [''] }, 'input[0]', 'invalid_value'],
+    ['no model', { model: undefined }, 'model', 'missing_required_parameter'],
+    ['no input', { input: undefined }, 'input', 'missing_required_parameter'],
+  ])('cannot be asked for with %s', async (_, body, param, code) => {
     const asked = openai.embeddings.create({ model: 'lab/vectors', input: 'Hi', ...body } as never)
-    await expect(asked).rejects.toMatchObject({ status: 400, param })
+    await expect(asked).rejects.toMatchObject({ status: 400, param, code })
   })
 })
 
