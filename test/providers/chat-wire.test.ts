@@ -2,6 +2,7 @@ import type { LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/p
 import { describe, expect, test } from 'vitest'
 import { type Chunk, createChunkReader } from '../../src/providers/openai-compatible/chunks.ts'
 import { chatCompletionBody } from '../../src/providers/openai-compatible/request.ts'
+import { usualTokenLimit } from '../../src/providers/openai-compatible/token-limit.ts'
 
 describe('a request for a chat completion', () => {
   const messagesOf = (prompt: LanguageModelV4Prompt) => chatCompletionBody('m', { prompt })['messages']
@@ -74,6 +75,17 @@ describe('a request for a chat completion', () => {
       stream_options: { include_usage: true },
     })
   })
+})
+
+test.each([
+  ['https://api.openai.com/v1', 'max_completion_tokens'],
+  ['https://eu.api.openai.com/v1', 'max_completion_tokens'],
+  ['https://mine.openai.azure.com/openai/v1', 'max_completion_tokens'],
+  ['https://api.openai.com.example.org/v1', 'max_tokens'],
+  ['https://openrouter.ai/api/v1', 'max_tokens'],
+  ['http://127.0.0.1:8080/v1', 'max_tokens'],
+])('the limit of an answer is called there what is known there: %s', (baseUrl, name) => {
+  expect(usualTokenLimit(baseUrl)).toBe(name)
 })
 
 describe('the chunks of a chat completion', () => {

@@ -11,7 +11,7 @@ import { generateFromStream } from '../generate.ts'
 import { type ProviderHttp, readText } from '../http.ts'
 import { type Chunk, type ChunkReader, createChunkReader } from './chunks.ts'
 import { refusal } from './refusal.ts'
-import { chatCompletionBody, type Continues } from './request.ts'
+import { chatCompletionBody, type Dialect } from './request.ts'
 import { isAboutThoughts, type Thoughts } from './thoughts.ts'
 
 const maxEventChars = 8 * 1024 * 1024
@@ -29,13 +29,13 @@ export interface Address {
 }
 
 export interface ChatModelOptions extends Address {
-  continues?: Continues | undefined
+  dialect: Dialect
   thoughts: Thoughts
 }
 
 /** A model behind `POST …/chat/completions`. */
 export function createChatModel(options: ChatModelOptions): LanguageModelV4 {
-  const { provider, modelId, url, headers, http, continues, thoughts } = options
+  const { provider, modelId, url, headers, http, dialect, thoughts } = options
 
   function send(body: string, signal: AbortSignal | undefined): Promise<IncomingMessage> {
     return http.send(url, {
@@ -49,7 +49,7 @@ export function createChatModel(options: ChatModelOptions): LanguageModelV4 {
   /** Its answer, or why there is none. Where that is for the thoughts in it, it is asked once more the other way. */
   async function ask(call: LanguageModelV4CallOptions): Promise<IncomingMessage> {
     const bodyOf = (tellsThoughts: boolean) =>
-      JSON.stringify(chatCompletionBody(modelId, call, { continues, tellsThoughts }))
+      JSON.stringify(chatCompletionBody(modelId, call, { ...dialect, tellsThoughts }))
     const tells = thoughts.areWanted(modelId, call.prompt)
     const body = bodyOf(tells)
     const response = await send(body, call.abortSignal)

@@ -8,6 +8,7 @@ import type {
 } from '@ai-sdk/provider'
 import { writtenArguments } from '../call-options.ts'
 import { isContinuation } from '../continuation.ts'
+import type { TokenLimit } from './token-limit.ts'
 
 /**
  * How an endpoint is told to go on with a last message of the assistant's: `prefill` does so by itself, `vllm` is
@@ -15,11 +16,19 @@ import { isContinuation } from '../continuation.ts'
  */
 export type Continues = 'prefill' | 'vllm'
 
+/** What endpoints do each in their way. */
+export interface Dialect {
+  continues?: Continues | undefined
+  tokenLimit?: TokenLimit | undefined
+  /** Whether they are told again what was thought. */
+  tellsThoughts?: boolean
+}
+
 /** The body of `POST /chat/completions` (platform.openai.com/docs/api-reference/chat/create). */
 export function chatCompletionBody(
   model: string,
   options: LanguageModelV4CallOptions,
-  { continues, tellsThoughts = false }: { continues?: Continues | undefined; tellsThoughts?: boolean } = {},
+  { continues, tokenLimit = 'max_tokens', tellsThoughts = false }: Dialect = {},
 ) {
   const { tools, toolChoice, responseFormat, reasoning } = options
   const { parallelToolCalls, strictJsonSchema } = options.providerOptions?.['openai'] ?? {}
@@ -33,7 +42,7 @@ export function chatCompletionBody(
     ...(continues === 'vllm' &&
       isContinuation(options) && { continue_final_message: true, add_generation_prompt: false }),
     stream_options: { include_usage: true },
-    max_tokens: options.maxOutputTokens,
+    [tokenLimit]: options.maxOutputTokens,
     temperature: options.temperature,
     top_p: options.topP,
     stop: options.stopSequences,
