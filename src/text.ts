@@ -10,6 +10,11 @@ export function plainText({ min = 0, max }: { min?: number; max: number }) {
     .refine((text) => text.isWellFormed(), { error: 'must be well-formed Unicode' })
 }
 
+/** `text` in small letters: those of a part of it are a part of its own. A sigma is not one at the end of a word. */
+export function lowered(text: string): string {
+  return text.toLowerCase().replaceAll('ς', 'σ')
+}
+
 /** `text` so that they can carry it: without U+0000, and with U+FFFD for each half of a character. */
 export function carried(text: string): string {
   return withoutNull(text).toWellFormed()
