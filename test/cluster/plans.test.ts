@@ -42,7 +42,7 @@ const hot = {
   'finding what to requeue':
     /^select .* from \(select .* from "replies".* where exists .* "events"\."sequence".* order by "id" asc/,
   'opening a reply again': /^update "replies" set "status" = .* "crashes" = .* "error_json"/,
-  'finding a cursor': /^select "id", "position" from "messages" where "id" in/,
+  'finding a cursor': /^select "id", "branch", "position" from "messages" where "id" in/,
   sweeping: /^select .* from "replies" as "reply" .* not exists/,
   'looking for lost jobs': /from pgboss.job where .* union select singleton_key/,
   'finding what a dead node was making': /^select "interaction_id" from "replies" where "node"/,
