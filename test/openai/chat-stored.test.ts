@@ -2,7 +2,7 @@ import { OpenAI } from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openAiClient } from '../support/openai.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { echoes, hangs, says, startUpstream, type Upstream } from '../support/upstream.ts'
+import { echoes, fallsSilentAfter, hangs, says, startUpstream, type Upstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 
 let parley: TestServer
@@ -76,6 +76,8 @@ describe('a completion that is kept', () => {
         },
         { role: 'assistant', content: null, tool_calls: [call] },
         { role: 'tool', tool_call_id: 'call_1', content: 'a cat' },
+        { role: 'assistant', content: null, refusal: 'I do not say.' },
+        { role: 'user', content: 'Why?' },
       ],
     })
     // What is said later, elsewhere, is none of them.
@@ -93,9 +95,19 @@ describe('a completion that is kept', () => {
       },
       { role: 'assistant', content: null, tool_calls: [call] },
       { role: 'tool', tool_call_id: 'call_1', content: 'a cat' },
+      { role: 'assistant', content: null, refusal: 'I do not say.' },
+      { role: 'user', content: 'Why?' },
     ])
     const newest = await openai.chat.completions.messages.list(id, { order: 'desc', limit: 1 })
-    expect([newest.data[0]?.id, newest.hasNextPage()]).toEqual([messages[3]?.id, true])
+    expect([newest.data[0]?.id, newest.hasNextPage()]).toEqual([messages[5]?.id, true])
+  })
+
+  test('tells that there are no more of them, where the answer is next', async () => {
+    const { id } = await ask('Alone')
+    for (const order of ['asc', 'desc'] as const) {
+      const { data, has_more } = await openai.chat.completions.messages.list(id, { limit: 1, order })
+      expect([data.map(({ content }) => content), has_more]).toEqual([['Alone'], false])
+    }
   })
 
   test('is an interaction like any other', async () => {
@@ -127,6 +139,39 @@ describe('a completion that is kept', () => {
     expect(data).toMatchObject([
       { status: expect.stringMatching(/^(queued|in_progress)$/), choices: [{ finish_reason: null }] },
     ])
+  })
+
+  test('that is deleted in the middle of its stream ends that with an error', async () => {
+    upstream.behaves('deleted', fallsSilentAfter(['Once ']))
+    const response = await fetch(`${parley.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'lab/deleted',
+        messages: [{ role: 'user', content: 'Hi' }],
+        stream: true,
+        store: true,
+      }),
+    })
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+    let text = ''
+    while (!text.includes('Once ')) text += (await reader?.read())?.value ?? ''
+    const [, id = ''] = /"id":"(chatcmpl-\w+)"/.exec(text) ?? []
+    await openai.chat.completions.delete(id)
+    for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) text += read.value
+    expect(text).toMatch(/data: \{"error":\{.*"code":"removed"\}\}\n\ndata: \[DONE\]\n\n$/)
+  })
+
+  test.each([
+    ['whole', false],
+    ['streamed', true],
+  ])('that is deleted before its first piece is gone: %s', async (how, stream) => {
+    upstream.behaves(`early ${how}`, hangs())
+    const asked = ask('Hi', { model: `lab/early ${how}`, stream })
+    await upstream.asked(`early ${how}`)
+    const { data } = await openai.chat.completions.list({ model: `lab/early ${how}` })
+    await openai.chat.completions.delete(data[0]?.id ?? '')
+    await expect(asked).rejects.toMatchObject({ status: 410, code: 'removed' })
   })
 
   test.each([

@@ -161,12 +161,13 @@ export function storedChatRoutes(
       const after = query.after && uuidOf('msg_', query.after, { in: 'query', field: 'after' })
       // What was said later, through another door, is none of its messages.
       const from = order === 'desc' ? (after ?? reply.id) : after
-      const { data, hasMore } = await messages.list(
+      const { data } = await messages.list(
         { id: interaction.id, currentBranch: reply.branch },
-        { limit, order, after: from },
+        // One more than are shown: what follows the last of them may be the answer.
+        { limit: limit + 1, order, after: from },
       )
       const asked = data.filter(({ position }) => position < reply.position)
-      return listView(asked.map(storedMessageOf), hasMore && asked.length === data.length)
+      return listView(asked.slice(0, limit).map(storedMessageOf), asked.length > limit)
     },
   )
 }
