@@ -35,7 +35,7 @@ const postgres = {
     include: [
       'test/{crash,events,feed,idempotency,interactions,jobs,messages,original,replies,storage,cluster}/**/*.test.ts',
       // Their lists have SQL of their own on each engine.
-      'test/openai/{chat-stored,conversations}.test.ts',
+      'test/openai/{chat-stored,conversations,following}.test.ts',
     ],
     exclude: [
       'test/storage/sqlite/**',

@@ -109,15 +109,14 @@ interface Made {
 export type ReasoningPart = z.infer<typeof reasoningPart> & Made
 export type ToolCallPart = z.infer<typeof toolCallPart> & Made
 
+/** Which of its kind in its message a part belongs to, where that cannot be counted any more: one before it is gone. */
+interface Numbered {
+  number?: number
+}
+
 /** What a message holds. */
-export type ContentPart =
-  | TextPart
-  | ReasoningPart
-  | ImagePart
-  | FilePart
-  | RefusalPart
-  | ToolCallPart
-  | ToolResultPart
+export type ContentPart = Numbered &
+  (TextPart | ReasoningPart | ImagePart | FilePart | RefusalPart | ToolCallPart | ToolResultPart)
 export type ShownPart = z.infer<typeof contentPart>
 export type InputContent = string | ContentPart[]
 
@@ -131,7 +130,7 @@ export function textOf(content: ContentPart[]): string {
   return content.map((part) => (part.type === 'text' ? part.text : '')).join('')
 }
 
-/** As it is shown, and as events told it: without what only the provider needs. */
+/** As it is shown, and as events told it: without what only the provider needs, or who asks for a part by its number. */
 export function shownContent(content: ContentPart[]): ShownPart[] {
   const shown: ShownPart[] = []
   let isBroken = false
@@ -141,7 +140,7 @@ export function shownContent(content: ContentPart[]): ShownPart[] {
     else if (part.type === 'reasoning') addReasoning(shown, part.text)
     else if (part.type === 'text' && last?.type === 'text' && isBroken) {
       shown[shown.length - 1] = { type: 'text', text: last.text + part.text }
-    } else shown.push(part.type === 'tool_call' ? withoutProvider(part) : part)
+    } else shown.push(bare(part))
     isBroken &&= part.type === 'reasoning'
   }
   return shown
@@ -154,8 +153,10 @@ function addReasoning(shown: ShownPart[], text: string) {
   else shown.push({ type: 'reasoning', text })
 }
 
-function withoutProvider({ provider: _, ...part }: ToolCallPart): z.infer<typeof toolCallPart> {
-  return part
+function bare({ number: _, ...part }: Exclude<ContentPart, ReasoningPart>): ShownPart {
+  if (part.type !== 'tool_call') return part
+  const { provider, ...call } = part
+  return call
 }
 
 const sayable: Record<Role, ReadonlySet<ContentPart['type']>> = {

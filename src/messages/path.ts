@@ -33,6 +33,13 @@ export function pathUpTo(path: Path, position: number): Path {
   return kept
 }
 
+/** The part of `path` behind a place that it leads over; all of it for position 0. */
+export function pathBehind(path: Path, { branch, position }: Place): Path {
+  if (position === 0) return path
+  const at = path.findIndex((segment) => segment.branch === branch)
+  return path.slice(at)
+}
+
 /** Whether `path` leads over a place. */
 export function covers(path: Path, { branch, position }: Place): boolean {
   return path.some((segment) => segment.branch === branch && segment.upTo >= position)

@@ -1,4 +1,4 @@
-import { type FieldError, ParleyError } from '../errors.ts'
+import { type FieldError, isNotFound, ParleyError } from '../errors.ts'
 
 /** What an id stands for, by its prefix, in the words of who gets it back. */
 const kinds = {
@@ -22,6 +22,14 @@ export function openAiId(kind: IdKind, uuid: string, part = 0): string {
   return part === 0 ? id : `${id}_${part}`
 }
 
+/** What an item can be known by. */
+export const itemKinds = ['msg_', 'rs_', 'fc_', 'fco_'] as const
+
+/** The id of an item that lasts, where it was told once more after a crash: under an id that names the attempt, too. */
+export function lastingId(itemId: string): string {
+  return itemId.replace(/_r[1-9]\d{0,9}$/, '')
+}
+
 /** Where an id stands in the request. */
 export type Place = Pick<FieldError, 'in' | 'field'>
 
@@ -31,7 +39,7 @@ export type Place = Pick<FieldError, 'in' | 'field'>
  */
 export function uuidOf(kind: IdKind, id: string, place: Place): string {
   const { uuid, part } = partOf([kind], id, place)
-  if (part !== 0) throw missing(kind, id)
+  if (part !== 0) throw missing(kind, id, place)
   return uuid
 }
 
@@ -46,21 +54,23 @@ export function partOf(
   const digits = /^([\da-f]{8})([\da-f]{4})([\da-f]{4})([\da-f]{4})([\da-f]{12})(?:_([1-9]\d{0,3}))?$/.exec(
     id.slice(kind.length),
   )
-  if (!digits) throw missing(kind, id)
+  if (!digits) throw missing(kind, id, place)
   return { kind, uuid: digits.slice(1, 6).join('-'), part: Number(digits[6] ?? 0) }
 }
 
-/** What is not there, or another's. */
-export function missing(kind: IdKind, id: string): ParleyError {
-  return new ParleyError('not_found', `${kinds[kind]} with id '${id.slice(0, 100)}' not found.`)
+/** What is not there, or another's. A field that names it is told; a path is what was asked for anyway. */
+export function missing(kind: IdKind, id: string, place?: Place): ParleyError {
+  const message = `${kinds[kind]} with id '${id.slice(0, 100)}' not found.`
+  const fields = place && place.in !== 'path' ? [{ ...place, message }] : []
+  return new ParleyError('not_found', message, { fields })
 }
 
 /** What `finding` finds; where that is nothing, it is told by the id that was asked for. */
-export async function found<T>(kind: IdKind, id: string, finding: Promise<T>): Promise<T> {
+export async function found<T>(kind: IdKind, id: string, finding: Promise<T>, place?: Place): Promise<T> {
   try {
     return await finding
   } catch (error) {
-    if (error instanceof ParleyError && error.code === 'not_found') throw missing(kind, id)
+    if (isNotFound(error)) throw missing(kind, id, place)
     throw error
   }
 }

@@ -1,14 +1,8 @@
-import {
-  type ContentPart,
-  type FilePart,
-  type ImagePart,
-  shownContent,
-  type TextPart,
-} from '../messages/content.ts'
+import type { ContentPart, FilePart, ImagePart, TextPart } from '../messages/content.ts'
 import type { Message } from '../messages/message.ts'
 import { inlineData } from '../messages/resource.ts'
-import { type IdKind, openAiId } from './ids.ts'
 import type { InputPart, Item, ItemStatus, OutputContent, OutputItem } from './item.ts'
+import { idOfItem, type ItemPlace, itemPlaces, partsAt, shownAt } from './item-places.ts'
 
 /** A message as items: one for each of its thoughts, texts and calls, in their order. */
 export function itemsOf(message: Message): Item[] {
@@ -17,19 +11,11 @@ export function itemsOf(message: Message): Item[] {
     case 'AI':
       return outputItems(message)
     case 'Tool':
-      return content
-        .filter((part) => part.type === 'tool_result')
-        .map((part, index) => ({
-          id: openAiId('fco_', id, index),
-          type: 'function_call_output',
-          status: 'completed',
-          call_id: part.call_id,
-          output: typeof part.output === 'string' ? part.output : part.output.map(inputPart),
-        }))
+      return itemPlaces(message).flatMap((place) => resultItems(place.id, partsAt(content, place)))
     default:
       return [
         {
-          id: openAiId('msg_', id),
+          id: idOfItem(id, 'message', 0),
           type: 'message',
           status: 'completed',
           role: role === 'System' ? 'system' : 'user',
@@ -39,15 +25,32 @@ export function itemsOf(message: Message): Item[] {
   }
 }
 
+function resultItems(id: string, parts: ContentPart[]): Item[] {
+  return parts
+    .filter((part) => part.type === 'tool_result')
+    .map((part) => ({
+      id,
+      type: 'function_call_output',
+      status: 'completed',
+      call_id: part.call_id,
+      output: typeof part.output === 'string' ? part.output : part.output.map(inputPart),
+    }))
+}
+
 /** What a model said, or a client in its name, as items. */
-export function outputItems({ id, content, metadata, making }: Message): OutputItem[] {
-  const items = assemble(id, shownContent(content))
-  const { phase } = metadata
-  if (!making && (phase === 'commentary' || phase === 'final_answer')) {
-    for (const item of items) if (item.type === 'message') item.phase = phase
-  }
+export function outputItems(message: Message): OutputItem[] {
+  const { making } = message
+  const items = itemPlaces(message).flatMap((place) => outputItem(message, place))
+  const phase = phaseOf(message)
+  if (phase) for (const item of items) if (item.type === 'message') item.phase = phase
   if (making && making.status !== 'completed') markCutOff(items)
   return items
+}
+
+/** What a client called the text of a model's message that it brought. */
+export function phaseOf({ metadata, making }: Message): 'commentary' | 'final_answer' | undefined {
+  const { phase } = metadata
+  return !making && (phase === 'commentary' || phase === 'final_answer') ? phase : undefined
 }
 
 /** What was cut off ends with what was being said. */
@@ -67,33 +70,29 @@ export function callStatus(args: string): 'completed' | 'incomplete' {
   }
 }
 
-/** The parts of a message, and the name of each item that they make, by its kind and number. */
-function assemble(id: string, content: ContentPart[]): OutputItem[] {
-  const items: OutputItem[] = []
-  for (const part of content) {
-    const last = items.at(-1)
-    const said = outputContent(part)
-    if (said && last?.type === 'message') last.content.push(said)
-    else if (said) items.push({ ...newItem('message', itemId(id, 'message', items)), content: [said] })
-    else if (part.type === 'reasoning') {
-      const { text } = part
-      const item = newItem('reasoning', itemId(id, 'reasoning', items))
-      items.push({ ...item, summary: [{ type: 'summary_text', text }] })
-    } else if (part.type === 'tool_call') {
-      items.push(callItem(itemId(id, 'function_call', items), part, 'completed'))
-    }
+/** The item at a place; none where a model cannot have said it. */
+function outputItem(message: Message, place: ItemPlace): OutputItem[] {
+  const { id, type } = place
+  const parts = shownAt(message, place)
+  switch (type) {
+    case 'message':
+      return [{ ...newItem('message', id), content: parts.flatMap((part) => outputContent(part) ?? []) }]
+    case 'reasoning':
+      return [{ ...newItem('reasoning', id), summary: parts.flatMap(summaryPart) }]
+    case 'function_call':
+      return parts.flatMap((part) => (part.type === 'tool_call' ? [callItem(id, part, 'completed')] : []))
+    case 'function_call_output':
+      return []
   }
-  return items
 }
 
-const idKinds = { message: 'msg_', reasoning: 'rs_', function_call: 'fc_' } as const satisfies Record<
-  OutputItem['type'],
-  IdKind
->
+function summaryPart(part: ContentPart): Array<{ type: 'summary_text'; text: string }> {
+  return part.type === 'reasoning' ? [{ type: 'summary_text', text: part.text }] : []
+}
 
-/** The id of the next item of a message: the first of each kind has only the message's digits. */
+/** The id of the next item of a message behind others that were told. */
 export function itemId(messageId: string, type: OutputItem['type'], before: Array<{ type: string }>): string {
-  return openAiId(idKinds[type], messageId, before.filter((item) => item.type === type).length)
+  return idOfItem(messageId, type, before.filter((item) => item.type === type).length)
 }
 
 /** An item that has nothing in it yet. */

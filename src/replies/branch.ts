@@ -90,10 +90,10 @@ export function createBranch(parts: {
 
 /**
  * What is asked, and what was asked before where nothing else is. Not which models it had, which may be why, what was
- * to become of it, nor what a door keeps with it.
+ * to become of it, where it stood, nor what a door keeps with it.
  */
 function merged(before: ReplyOptions, asked: ReplyOptions = {}): ReplyOptions {
-  const { models, door, onCrash, maxAttempts, said, ...kept } = before
+  const { models, door, onCrash, maxAttempts, said, isAside, ...kept } = before
   const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
   const options: ReplyOptions = { ...kept, ...given }
   const impossible = impossibleChoice(options.toolChoice, options.tools)

@@ -49,7 +49,8 @@ export function createBusyPolicy(parts: {
   ): Promise<number> {
     const { id, currentBranch } = interaction
     if (policy === 'queue') return currentBranch
-    const open = await store.lockOpen(tx, id)
+    // What stands beside the conversation is in nobody's way.
+    const open = (await store.lockOpen(tx, id)).filter(({ isAside }) => !isAside)
     if (open.length === 0) return currentBranch
     if (policy === 'reject') throw busy()
     if (policy === 'interrupt') {

@@ -132,13 +132,17 @@ export function createForkStore() {
   return { hasOpen, copy }
 }
 
-/** Its places have no gaps: of what was said for a reply, only what is copied stands in front of it. */
+/**
+ * Nobody asked for a copy through a door. Its places have no gaps: of what was said for it, only what is copied stands
+ * in front of it.
+ */
 function optionsOfCopy(
   { position, options_json }: Pick<ReplyRow, 'position' | 'options_json'>,
   copied: Set<number>,
 ): string | null {
-  const options = optionsFromJson(options_json)
+  const { door, ...options } = optionsFromJson(options_json)
   const before = Array.from({ length: saidFor(options) }, (_, index) => position - 1 - index)
   const said = before.filter((each) => copied.has(each)).length
-  return said === before.length ? options_json : optionsToJson({ ...options, said })
+  if (said === before.length && door === undefined) return options_json
+  return optionsToJson({ ...options, ...(said !== before.length && { said }) })
 }

@@ -163,7 +163,10 @@ export function createOpenReplyStore(storage: Storage) {
       .orderBy('position')
       .$if(storage.engine === 'postgres', (query) => query.forUpdate())
       .execute()
-    return rows.map(({ options_json, ...row }) => ({ ...row, said: saidFor(optionsFromJson(options_json)) }))
+    return rows.map(({ options_json, ...reply }) => {
+      const options = optionsFromJson(options_json)
+      return { ...reply, said: saidFor(options), isAside: options.isAside === true }
+    })
   }
 
   /** What a reply was asked beyond its interaction; nothing where there is no such reply. */

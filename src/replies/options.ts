@@ -34,6 +34,8 @@ export interface ReplyOptions {
         summary?: 'auto' | 'concise' | 'detailed' | undefined
       }
     | undefined
+  /** Stands beside a conversation that it does not belong to: what is posted there does not touch it. */
+  isAside?: true | undefined
   /** What the door that it was asked through tells of it again; nobody else reads it. */
   door?: Record<string, unknown> | undefined
   /** The usual is `retry`. */

@@ -52,14 +52,14 @@ export function createPrepare(parts: {
     if (reply.options.truncation === 'disabled') {
       const whole = await load(Number.POSITIVE_INFINITY)
       mustFit(whole, promptTokens, models.contextWindowTokens(name))
-      return modelCall(settings, whole, reply.options, provider.name)
+      return modelCall(settings, whole, reply.options, provider)
     }
     const budget = historyBudget({
       windowTokens: models.contextWindowTokens(name) ?? contextWindowTokens,
       answerTokens: settings.sampling.max_output_tokens ?? usualAnswerTokens,
       promptTokens,
     })
-    return modelCall(settings, await load(budget), reply.options, provider.name)
+    return modelCall(settings, await load(budget), reply.options, provider)
   }
 }
 

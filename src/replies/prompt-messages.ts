@@ -14,8 +14,11 @@ import type {
 } from '../messages/content.ts'
 import type { Turn } from '../messages/history.ts'
 import { inlineData } from '../messages/resource.ts'
-import { pictureOptions } from '../providers/call-options.ts'
+import { pictureOptions, writtenOptions } from '../providers/call-options.ts'
+import type { Provider } from '../providers/provider.ts'
 
+/** Who is told. */
+type Told = Pick<Provider, 'name' | 'takesThoughts'>
 type AssistantPart = Extract<LanguageModelV4Message, { role: 'assistant' }>['content'][number]
 
 /** The kind of file that providers fetch by its address, where nothing says what it is. */
@@ -26,7 +29,7 @@ const usualFileType = 'application/pdf'
  * call without a result as a result without its call: results are put where they belong, and what has no
  * counterpart (the user went on without an answer, or a message was deleted) is left out.
  */
-export function saidMessages(turns: Turn[], provider: string): LanguageModelV4Message[] {
+export function saidMessages(turns: Turn[], provider: Told): LanguageModelV4Message[] {
   const results = pairCalls(turns)
   return turns.flatMap(({ role, content }): LanguageModelV4Message[] => {
     if (role === 'AI') return assistantMessages(content, results, provider)
@@ -56,7 +59,7 @@ function pairCalls(turns: Turn[]): Map<ToolCallPart, ToolResultPart> {
 function assistantMessages(
   content: ContentPart[],
   results: Map<ToolCallPart, ToolResultPart>,
-  provider: string,
+  provider: Told,
 ): LanguageModelV4Message[] {
   const said = content.flatMap((part) => assistantPart(part, results, provider))
   // Thoughts without what came of them are nothing to go on from.
@@ -72,7 +75,7 @@ function assistantMessages(
 function assistantPart(
   part: ContentPart,
   results: Map<ToolCallPart, ToolResultPart>,
-  provider: string,
+  provider: Told,
 ): AssistantPart[] {
   switch (part.type) {
     case 'text':
@@ -80,13 +83,15 @@ function assistantPart(
       return [{ type: 'text', text: part.text }]
     case 'reasoning': {
       const signed = signatureFor(part, provider)
-      return signed ? [{ type: 'reasoning', text: part.text, ...signed }] : []
+      const isTaken = provider.takesThoughts && !part.provider && part.text !== ''
+      return signed || isTaken ? [{ type: 'reasoning', text: part.text, ...signed }] : []
     }
     case 'tool_call': {
       if (!results.has(part)) return []
       const { call_id: toolCallId, name: toolName } = part
-      const call = { type: 'tool-call', toolCallId, toolName, input: inputOf(part.arguments) } as const
-      return [{ ...call, ...signatureFor(part, provider) }]
+      const written = part.arguments.trim() === '' ? '{}' : part.arguments
+      const providerOptions = { ...signatureFor(part, provider)?.providerOptions, ...writtenOptions(written) }
+      return [{ type: 'tool-call', toolCallId, toolName, input: inputOf(written), providerOptions }]
     }
     default:
       return []
@@ -94,11 +99,11 @@ function assistantPart(
 }
 
 /** What the provider wants back with a part, if the part is its own. */
-function signatureFor({ provider: made }: ReasoningPart | ToolCallPart, provider: string) {
-  return made?.[provider] && { providerOptions: made }
+function signatureFor({ provider: made }: ReasoningPart | ToolCallPart, { name }: Told) {
+  return made?.[name] && { providerOptions: made }
 }
 
-/** What a model wrote that is no JSON object is given back in one: nothing else is taken. */
+/** What a model wrote that is no JSON object is given back in one: vendors take nothing else. */
 function inputOf(json: string): Record<string, unknown> {
   try {
     const input: unknown = JSON.parse(json)

@@ -15,6 +15,7 @@ import type { ProviderHealth } from '../providers/health.ts'
 import type { Models, ResolvedModel } from '../providers/registry.ts'
 import type { Notices } from '../storage/notices.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { createPostBehind } from './behind.ts'
 import { createBranch } from './branch.ts'
 import { createBusyPolicy } from './busy.ts'
 import { createCancel } from './cancel.ts'
@@ -23,6 +24,7 @@ import { createConclude } from './conclude.ts'
 import { createDeadLetterStore } from './dead-letters/store.ts'
 import { createRequeue } from './dead-letters/requeue.ts'
 import type { ModelFacts } from './failover.ts'
+import { createForget } from './forget.ts'
 import { createFork } from './fork.ts'
 import { createGiveBack } from './give-back.ts'
 import { createHalt } from './halt.ts'
@@ -40,7 +42,7 @@ import { createTurns, type TurnLimits } from './turn.ts'
 import { createWatch } from './watch.ts'
 
 export type { Asking } from './branch.ts'
-export type { Posted } from './post.ts'
+export type { NewTurn, Posted } from './post.ts'
 /** A reply, and what it was asked for beyond its interaction. */
 export interface AskedReply {
   reply: Message & { making: Making }
@@ -55,8 +57,8 @@ export function createReplies(parts: {
   events: EventLog
   changes: Pick<Changes, 'hold' | 'record' | 'headOf'>
   jobs: Jobs
-  interactions: Pick<Interactions, 'find' | 'create' | 'takePositions' | 'moveTo'>
-  messages: Pick<Messages, 'find' | 'behind'>
+  interactions: Pick<Interactions, 'hold' | 'createIn' | 'removeIn' | 'takePositions' | 'keep' | 'moveTo'>
+  messages: Pick<Messages, 'find' | 'behind' | 'removeIn'>
   models: Models
   health: ProviderHealth
   prepare: Prepare
@@ -142,6 +144,8 @@ export function createReplies(parts: {
     now,
   })
 
+  const forking = createFork({ storage, interactions, messages: messageStore, branches, now })
+
   /** The job that makes a reply: in the group of the provider that will be asked. */
   function jobOf({ interactionId, model, notBefore }: WaitingReply): Job {
     // Nobody serves it any more: the attempt will say so.
@@ -179,7 +183,9 @@ export function createReplies(parts: {
   return {
     ...posting,
     ...createBranch({ messages, optionsOf: store.optionsOf, post: posting.post }),
-    fork: createFork({ ...parts, branches }),
+    fork: forking.fork,
+    postBehind: createPostBehind({ storage, interactions, messages: messageStore, forking, posting }),
+    forget: createForget({ storage, interactions, messages, store: messageStore }),
     cancel,
     ...requeueing,
     list: deadLetters.list,

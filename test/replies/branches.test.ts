@@ -203,6 +203,23 @@ describe('branches', () => {
     expect(await siblings(3)).toEqual({ Uno: beginnings, 'You said: Uno': [edited.reply.id] })
   })
 
+  test('show each other what stands in one place, also when what stood between is gone', async () => {
+    const { id, two } = await talk()
+    const answers = [
+      two.reply,
+      (await again(two.reply.id)).body.reply,
+      (await again(two.reply.id)).body.reply,
+    ]
+    await server.request('DELETE', `/v1/messages/${two.message.id}`)
+    // Behind what the question stood behind.
+    const { message: edited } = (await edit(two.reply.id, 'Instead')).body
+    const expected = [...answers.map((answer) => answer.id), edited.id]
+    for (const branch of [0, 1, 2, 3]) {
+      const { siblings } = (await list(id, `&branch=${branch}&include=siblings`)).at(-1)
+      expect(siblings.map((sibling: Json) => sibling.id)).toEqual(expected)
+    }
+  })
+
   test('are changed over to, and back', async () => {
     const { id, two } = await talk()
     await edit(two.message.id, 'Too')

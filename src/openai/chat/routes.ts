@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { ParleyError, unlessRemoved } from '../../errors.ts'
+import { ParleyError, removed, unlessRemoved } from '../../errors.ts'
 import { openAiRefusals } from '../../http/answers.ts'
 import { openAiErrorOf, sendReplyError } from '../../http/openai-error.ts'
 import type { Streams } from '../../http/streams.ts'
@@ -13,7 +13,7 @@ import type { Replies } from '../../replies/replies.ts'
 import { openAiId } from '../ids.ts'
 import { ask, type Asked, askedBefore } from './ask.ts'
 import { createAttendance } from './attendance.ts'
-import { cancelled, createChunkFold, sinceRestart } from './chunks.ts'
+import { cancelled, createChunkFold, deleted, sinceRestart } from './chunks.ts'
 import { completionOf, failureOf } from './completion.ts'
 import { openingOf } from './opening.ts'
 import { contradictionsIn } from './request.ts'
@@ -134,11 +134,12 @@ export function chatRoutes(
   ) {
     const hasEnded = isRepeated && (await replies.follow(ownerId, id, 0)) === 'ended'
     const opening = await openingOf(replies.events(id, 0, gone.signal, hasEnded), openingMs)
-    const { first } = opening
-    if (first?.type === 'reply.failed') {
+    const { first, isOver } = opening
+    if (isOver && !gone.signal.aborted) throw removed()
+    if (first?.type === 'reply.failed' || first?.type === 'reply.cancelled') {
       await opening.events.return(undefined)
-      const { error } = JSON.parse(first.data) as { error: Parameters<typeof sendReplyError>[1] }
-      return sendReplyError(reply, error)
+      const { error } = JSON.parse(first.data) as { error: Parameters<typeof sendReplyError>[1] | null }
+      return sendReplyError(reply, error ?? cancelled)
     }
     const fold = createChunkFold(
       {
@@ -161,6 +162,7 @@ export function chatRoutes(
           if (frame !== '') yield frame
           if (fold.isOver) return
         }
+        if (!gone.signal.aborted) yield fold.fail(deleted)
       },
       200,
       farewell,

@@ -21,7 +21,7 @@ export async function checkCalls(
   if (isUnknown() === -1) return
   for (const callId of callsIn(previous ? [previous] : [])) known.add(callId)
   if (isUnknown() !== -1 && way) {
-    const { data } = await messages.list(way, { limit: maxMessages, order: 'desc' })
+    const { data } = await messages.list(way, { limit: maxMessages, order: 'desc', after: previous?.id })
     for (const callId of callsIn(data)) known.add(callId)
   }
   const index = isUnknown()

@@ -1,51 +1,31 @@
-import { ParleyError } from '../../errors.ts'
-import { type ContentPart, shownContent } from '../../messages/content.ts'
+import { isNotFound } from '../../errors.ts'
+import type { Message } from '../../messages/message.ts'
 import type { Messages } from '../../messages/messages.ts'
-import { partOf } from '../ids.ts'
+import { itemKinds, lastingId, missing, partOf } from '../ids.ts'
+import { itemPlaces, shownAt } from '../item-places.ts'
+import { phaseOf } from '../items.ts'
 import type { FindItem } from './said.ts'
 
-const partsOfItem: Record<'msg_' | 'rs_' | 'fc_', ReadonlySet<ContentPart['type']>> = {
-  msg_: new Set(['text', 'refusal']),
-  rs_: new Set(['reasoning']),
-  fc_: new Set(['tool_call']),
-}
-
-/** Finds what items of a model are made of, that a client only names. */
+/** Finds what an item that a client only names says, whoever said it. */
 export function itemFinder(messages: Pick<Messages, 'find'>, ownerId: string): FindItem {
   return async (id, field) => {
-    const { kind, uuid, part } = partOf(['msg_', 'rs_', 'fc_'], id, { in: 'body', field })
-    const { role, content } = await findMessage(uuid, id, field)
-    const groups = role === 'AI' ? groupsOf(shownContent(content), partsOfItem[kind as 'msg_']) : []
-    const group = groups[part]
-    if (!group) throw itemNotFound(id, field)
-    return group
+    const place = { in: 'body', field } as const
+    const itemId = lastingId(id)
+    const { kind, uuid } = partOf(itemKinds, itemId, place)
+    const message = await findMessage(uuid)
+    const item = message && itemPlaces(message).find((each) => each.id === itemId)
+    if (!message || !item) throw missing(kind, id, place)
+    const { type } = item
+    const content = shownAt(message, item)
+    return { type, role: message.role, content, phase: type === 'message' ? phaseOf(message) : undefined }
   }
 
-  async function findMessage(uuid: string, id: string, field: string) {
+  async function findMessage(uuid: string): Promise<Message | undefined> {
     try {
       return await messages.find(ownerId, uuid)
     } catch (error) {
-      if (error instanceof ParleyError && error.code === 'not_found') throw itemNotFound(id, field)
+      if (isNotFound(error)) return undefined
       throw error
     }
   }
-}
-
-/** The parts of those types, item by item: texts that follow each other are one. */
-function groupsOf(content: ContentPart[], types: ReadonlySet<ContentPart['type']>): ContentPart[][] {
-  const groups: ContentPart[][] = []
-  let before: ContentPart | undefined
-  for (const part of content) {
-    const last = groups.at(-1)
-    const goesOn = types.has('text') && before !== undefined && types.has(before.type)
-    if (types.has(part.type) && last && goesOn) last.push(part)
-    else if (types.has(part.type)) groups.push([part])
-    before = part
-  }
-  return groups
-}
-
-function itemNotFound(id: string, field: string): ParleyError {
-  const message = `Item with id '${id.slice(0, 100)}' not found.`
-  return new ParleyError('not_found', message, { fields: [{ in: 'body', field, message }] })
 }

@@ -67,21 +67,17 @@ const systemMessage = z.strictObject({
   ]),
   phase: ignored,
 })
-const assistantPart = z.discriminatedUnion(
-  'type',
-  [
-    z.strictObject({
-      type: z.literal('output_text'),
-      text,
-      annotations: ignored,
-      logprobs: ignored,
-      parsed: ignored,
-    }),
-    z.strictObject({ type: z.literal('refusal'), refusal: text }),
-    textInput,
-  ],
-  { error: 'is not supported: known are output_text and refusal' },
-)
+const outputText = z.strictObject({
+  type: z.literal('output_text'),
+  text,
+  annotations: ignored,
+  logprobs: ignored,
+  parsed: ignored,
+})
+const refusalOutput = z.strictObject({ type: z.literal('refusal'), refusal: text })
+const assistantPart = z.discriminatedUnion('type', [outputText, refusalOutput, textInput], {
+  error: 'is not supported: known are output_text and refusal',
+})
 const assistantMessage = z.strictObject({
   ...common,
   type: z.literal('message').optional(),
@@ -90,6 +86,14 @@ const assistantMessage = z.strictObject({
   phase: z.enum(['commentary', 'final_answer']).nullish(),
 })
 const message = z.discriminatedUnion('role', [userMessage, systemMessage, assistantMessage])
+
+/** What a message may have, whoever said it. */
+const messagePart = z.discriminatedUnion(
+  'type',
+  [textInput, imageInput, fileInput, outputText, refusalOutput],
+  { error: 'is not supported: known are input_text, input_image, input_file, output_text and refusal' },
+)
+export const messageParts = z.array(messagePart).min(1).max(maxParts)
 
 const functionCall = z.strictObject({
   ...common,
@@ -126,11 +130,11 @@ const compaction = z.strictObject({
   created_by: ignored,
 })
 const itemReference = z.strictObject({
-  type: z.literal('item_reference'),
+  type: z.literal('item_reference').meta({ description: 'May be left out where `id` is all there is.' }),
   id: plainText({ min: 1, max: 256 }),
 })
 
-export const inputItem = z
+const typedItem = z
   .discriminatedUnion(
     'type',
     [message, functionCall, functionCallOutput, reasoning, compaction, itemReference],
@@ -141,11 +145,23 @@ export const inputItem = z
   )
   .meta({ id: 'GivenItem', description: 'Something that was said, called or thought before.' })
 
+export const inputItem = z.preprocess(asReference, typedItem)
+
+/** What has nothing but an id refers to an item, as OpenAI has it. */
+function asReference(given: unknown): unknown {
+  if (typeof given !== 'object' || given === null) return given
+  const { type, ...rest } = given as { type?: unknown; [field: string]: unknown }
+  const isReference = (type === undefined || type === null) && Object.keys(rest).join() === 'id'
+  return isReference ? { ...rest, type: 'item_reference' } : given
+}
+
 export const responseInput = z
   .union([plainText({ min: 1, max: maxTextChars }), z.array(inputItem).min(1).max(maxItems)])
   .meta({ id: 'GivenInput', description: 'A text that the user says, or items.' })
 
 export type InputItem = z.infer<typeof inputItem>
+export type AssistantPart = z.infer<typeof assistantPart>
+export type MessagePart = z.infer<typeof messagePart>
 export type InputMessage = z.infer<typeof message>
 export type GivenPart = z.infer<typeof inputPart>
 export type ResponseInput = z.infer<typeof responseInput>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { metadataSchema } from '../../interactions/schemas.ts'
 import { toolName } from '../../messages/content.ts'
 import { jsonSchemaObject } from '../../replies/json-schema.ts'
 import { reasoningEfforts } from '../../replies/options.ts'
@@ -100,10 +101,7 @@ const label = plainText({ max: 64 }).nullish()
 export const createFields = {
   ...promptFields,
   input: responseInput,
-  metadata: z
-    .record(plainText({ min: 1, max: 64 }), plainText({ max: 512 }))
-    .refine((given) => Object.keys(given).length <= 16, { error: 'may have at most 16 keys' })
-    .nullish(),
+  metadata: metadataSchema.nullish(),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),

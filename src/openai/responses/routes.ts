@@ -58,6 +58,7 @@ export function responseRoutes(
             'previous_response_not_found',
             'removed',
             'interaction_busy',
+            'reply_in_progress',
             'unknown_model',
             'idempotency_key_reused',
             'server_busy',
@@ -168,13 +169,18 @@ export function responseRoutes(
         summary: 'Cancel a response',
         description: 'Stops the model. What it said by then stays. Harmless where the response has ended.',
         params: responseParams,
-        response: { 200: responseSchema, ...openAiRefusals.storing('not_found') },
+        headers: idempotencyHeaders,
+        response: { 200: responseSchema, ...openAiRefusals.storing('not_found', 'idempotency_key_reused') },
       },
     },
-    async ({ principal: { ownerId }, params }) => {
-      const { reply } = await responses.find(ownerId, params.id)
-      await replies.cancel(ownerId, reply.id)
-      return viewOf(await responses.findMade(ownerId, reply.id))
+    async (request, to) => {
+      const { ownerId } = request.principal
+      const { id } = (await responses.find(ownerId, request.params.id)).reply
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
+        replies.cancel(ownerId, id, (tx) => remember(tx, { response: id })),
+      )
+      if ('repeated' in once) to.header(replayedHeader, 'true')
+      return viewOf(await responses.findMade(ownerId, id))
     },
   )
 
