@@ -12,7 +12,7 @@ import { ProviderFailure } from './failure.ts'
 const connectTimeoutMs = 10_000
 const maxBodyBytes = 8 * 1024 * 1024
 /** A connection that the other side had closed already says so at once: a way there and back. */
-const atOnceMs = 200
+const atOnceMs = 400
 
 /** Keeps connections to providers open between calls. One for the whole server. */
 export interface ProviderHttp {
@@ -51,7 +51,6 @@ export function createProviderHttp(): ProviderHttp {
   function sendOnce(url: URL, { method, headers, body, signal }: SendOptions) {
     const secure = url.protocol === 'https:'
     const open = secure ? requestHttps : requestHttp
-    const sentAt = performance.now()
     return new Promise<IncomingMessage>((resolve, reject) => {
       const request = open({
         ...urlToHttpOptions(url),
@@ -60,6 +59,8 @@ export function createProviderHttp(): ProviderHttp {
         agent: secure ? agents.https : agents.http,
         ...(signal && { signal }),
       })
+      let sentAt = Number.POSITIVE_INFINITY
+      request.once('finish', () => (sentAt = performance.now()))
       request.once('socket', (socket) => limitConnecting(request, socket, secure))
       request.once('response', resolve)
       request.once('error', (error: NodeJS.ErrnoException) => {

@@ -242,8 +242,8 @@ describe('the chunks of a chat completion', () => {
   test('say nothing with what is of another kind: a call gets an id of ours, and must have a name', () => {
     const call = { index: 0, id: 5, function: { name: 7, arguments: '{' } }
     expect(() => partsOf({ tool_calls: [call] })).toThrow('without a name')
-    const named = { index: 0, function: { name: 'add', arguments: '}' } }
-    const parts = partsOf({ tool_calls: [call] }, { tool_calls: [null, named] }, { tool_calls: { a: 1 } })
+    const rest = { index: 0, function: { name: 'add', arguments: '}' } }
+    const parts = partsOf({ tool_calls: [call] }, { tool_calls: [null, rest] }, { tool_calls: { a: 1 } })
     expect(parts.find(({ type }) => type === 'tool-call')).toMatchObject({
       toolCallId: expect.stringMatching(/^call_/),
       toolName: 'add',

@@ -93,7 +93,7 @@ describe('endpoints by name', () => {
   test('that close a connection which was kept are asked again, but not where that had time to ask them', async () => {
     await start({ MAX_PROVIDER_FAILURES: '1' })
     const late: Behaviour = async (response) => {
-      await pause(400)
+      await pause(800)
       response.destroy()
     }
     lab.behaves('qwen', echoes(), resets(), echoes(), late)
