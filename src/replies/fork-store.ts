@@ -1,3 +1,4 @@
+import { isOpen as isOpenStatus, type MessageStatus } from '../messages/message.ts'
 import type { Path } from '../messages/path.ts'
 import { segmentsBetween } from '../messages/path.ts'
 import { newId } from '../ids.ts'
@@ -123,6 +124,9 @@ export function createForkStore() {
     const rows = replies.map((reply: CopiedReply) => {
       const message = places.get(reply.id)
       if (!message) throw new Error('a reply without its message')
+      // Nobody would ever make the copy.
+      if (isOpenStatus(reply.status as MessageStatus))
+        throw new Error('a reply that is copied while it is made')
       const options_json = optionsOfCopy(reply, to.copied)
       return { ...reply, ...place, id: message.id, position: message.position, options_json }
     })

@@ -333,6 +333,30 @@ describe('an interaction that is forked', () => {
     expect((await fork(id, { message_id: (await list(id))[3].id })).status).toBe(201)
   })
 
+  test('while something is posted takes all of that turn, or none of it, or is refused', async () => {
+    const { id } = await talk()
+    for (let times = 0; times < 30; times += 1) {
+      const said = server.say(id, 'Just then')
+      const { status, body } = await fork(id)
+      const copies = status === 201 ? await list(body.id) : []
+      expect([201, 409]).toContain(status)
+      expect(copies.filter((copy) => copy.status !== 'completed' || copy.text === '')).toEqual([])
+      expect(copies.length % 2).toBe(0)
+      await said
+    }
+  })
+
+  test('while it is deleted is whole, or not there', async () => {
+    for (let times = 0; times < 15; times += 1) {
+      const { id } = await talk()
+      const gone = server.request('DELETE', `/v1/interactions/${id}`)
+      const { status, body } = await fork(id)
+      if (status === 201) expect(await list(body.id)).toHaveLength(4)
+      else expect(status).toBe(404)
+      await gone
+    }
+  })
+
   test('is one for one key', async () => {
     const { id } = await talk()
     const send = () =>
