@@ -322,6 +322,22 @@ describe('an interaction that is forked', () => {
     ])
   })
 
+  test('has the same settings, those who answer where the first cannot among them', async () => {
+    const settings = {
+      title: 'Hers',
+      models: ['openai/echo', 'openai/other'],
+      role: 'Human',
+      prompt: 'Be brief.',
+      temperature: 0.5,
+      on_busy: 'reject',
+      metadata: { of: 'hers' },
+    }
+    const { models: model, ...given } = settings
+    const { status, body } = await fork(await server.begin({ ...given, model }))
+    expect(status).toBe(201)
+    expect(body).toMatchObject(settings)
+  })
+
   test('is refused at a message of another one, and while an answer is being made', async () => {
     const { id } = await talk()
     const { one } = await talk()
