@@ -52,6 +52,13 @@ export function createEventLog(parts: {
     return { log, next: next + events.length }
   }
 
+  /** Adds an event at the end of a log that somebody else may write: that one finds its place taken, and stops. */
+  async function interrupt(tx: Transaction, replyId: string, log: number, event: NewEvent): Promise<void> {
+    const added = { type: event.type, data: JSON.stringify(event.data) }
+    const sequence = await store.insertBehind(tx, log, added, now())
+    storage.afterCommit(tx, () => publish(replyId, [{ ...added, sequence }]))
+  }
+
   /** For readers here and elsewhere; only what is durable. */
   function publish(replyId: string, events: ReplyEvent[]): void {
     followers.publish(replyId, events)
@@ -65,6 +72,7 @@ export function createEventLog(parts: {
 
   return {
     append,
+    interrupt,
     endOf,
     whole: store.whole,
     openWriter: writers.open,

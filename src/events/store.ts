@@ -2,6 +2,8 @@ import type { Storage, Transaction } from '../storage/storage.ts'
 import { createAppend } from './append.ts'
 import type { EventType, ReplyEvent } from './event.ts'
 
+type Unnumbered = Omit<ReplyEvent, 'sequence'>
+
 /** The SQL of the event log. */
 export function createEventStore(storage: Storage) {
   const { insert, insertFenced } = createAppend(storage)
@@ -21,12 +23,30 @@ export function createEventStore(storage: Storage) {
     return rows[0]?.sequence ?? 0
   }
 
-  /** All that is in a log. */
-  async function whole(tx: Transaction, log: number): Promise<ReplyEvent[]> {
+  /**
+   * Adds an event behind all that is in a log, where somebody else may be writing: waits for who came first, and who
+   * comes after finds its place taken. Resolves with its sequence.
+   */
+  async function insertBehind(tx: Transaction, log: number, event: Unnumbered, now: number): Promise<number> {
+    for (;;) {
+      const sequence = (await lastSequence(tx, log)) + 1
+      const { type, data: data_json } = event
+      const { numInsertedOrUpdatedRows = 0n } = await tx
+        .insertInto('events')
+        .values({ log, sequence, type, data_json, created_at: now })
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirst()
+      if (numInsertedOrUpdatedRows > 0n) return sequence
+    }
+  }
+
+  /** All that is in a log, or all behind an event of it. */
+  async function whole(tx: Transaction, log: number, after = 0): Promise<ReplyEvent[]> {
     const rows = await tx
       .selectFrom('events')
       .select(['sequence', 'type', 'data_json as data'])
       .where('log', '=', log)
+      .where('sequence', '>', after)
       .orderBy('sequence')
       .execute()
     return rows as Array<(typeof rows)[number] & { type: EventType }>
@@ -147,6 +167,7 @@ export function createEventStore(storage: Storage) {
   return {
     insert,
     insertFenced,
+    insertBehind,
     whole,
     lastSequence,
     lastSequences,

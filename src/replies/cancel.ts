@@ -7,7 +7,7 @@ import type { MessageStore } from '../messages/store.ts'
 import { estimateTokens } from '../messages/tokens.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { WaitingReply } from './open-store.ts'
-import { saidIn } from './said.ts'
+import { addSaid, saidIn } from './said.ts'
 import type { ReplyStore } from './store.ts'
 
 /** Ends a reply because a client wants that. */
@@ -15,7 +15,7 @@ export function createCancel(parts: {
   storage: Storage
   store: Pick<ReplyStore, 'cancel'>
   messages: Pick<MessageStore, 'find' | 'writeContent'>
-  events: Pick<EventLog, 'append' | 'whole'>
+  events: Pick<EventLog, 'interrupt' | 'whole'>
   jobs: Pick<Jobs, 'hurry'>
   jobOf: (reply: WaitingReply) => Job
   /** Stops what is being made, wherever, once the transaction is durable. */
@@ -46,12 +46,13 @@ export function createCancel(parts: {
     const cancelled = await store.cancel(tx, id, now())
     if (!cancelled) return
     const { log, attempt } = cancelled
+    const data = { status: 'cancelled', attempt, finish_reason: null, usage: null, error: null }
+    // First what takes long where much was said: who writes waits for this event, and others with it.
     const told = await events.whole(tx, log)
     const content = saidIn(told)
+    await events.interrupt(tx, id, log, { type: 'reply.cancelled', data })
+    addSaid(content, await events.whole(tx, log, told.at(-1)?.sequence))
     await messages.writeContent(tx, { id, content, tokens: estimateTokens(content), now: now() })
-    const data = { status: 'cancelled', attempt, finish_reason: null, usage: null, error: null }
-    const place = { log, next: (told.at(-1)?.sequence ?? 0) + 1 }
-    await events.append(tx, id, [{ type: 'reply.cancelled', data }], place)
     halt(tx, [id])
     // Who stands behind it would wait for its time.
     if (cancelled.notBefore !== null) await jobs.hurry(tx, jobOf({ ...cancelled, notBefore: null }))

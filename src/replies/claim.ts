@@ -5,7 +5,7 @@ import { type EventWriter, LostClaim, type Place } from '../events/writer.ts'
 import type { ContentPart } from '../messages/content.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { OpenReply } from './open-store.ts'
-import { saidIn, speakerIn } from './said.ts'
+import { addSaid, saidIn, speakerIn } from './said.ts'
 import type { ClaimedReply, ReplyStore } from './store.ts'
 import type { Beginning } from './take-over.ts'
 
@@ -53,6 +53,11 @@ export function createClaim(parts: {
     if (keeps) {
       const told = await events.whole(tx, log)
       const said = saidIn(told)
+      // That takes long where much was said, and whoever had it before may go on meanwhile: what it added is looked
+      // for right in front of the writing.
+      const added = await events.whole(tx, log, told.at(-1)?.sequence)
+      told.push(...added)
+      addSaid(said, added)
       const place = { log, next: (told.at(-1)?.sequence ?? 0) + 1 }
       if (keeps({ said, speaker: speakerIn(told) })) return { type: 'reply.resumed', said, place }
     }

@@ -14,8 +14,13 @@ export function addPiece(content: ContentPart[], type: Kind, text: string): void
 /** What a reader of `events`, a log from its beginning, has been told and keeps: what the last attempts said. */
 export function saidIn(events: Array<Pick<ReplyEvent, 'type' | 'data'>>): ContentPart[] {
   const content: ContentPart[] = []
-  for (const { type, data } of events) addEvent(content, type, data)
+  addSaid(content, events)
   return content
+}
+
+/** Makes of what a reader has been told what it is behind `events`, which come next. */
+export function addSaid(content: ContentPart[], events: Array<Pick<ReplyEvent, 'type' | 'data'>>): void {
+  for (const { type, data } of events) addEvent(content, type, data)
 }
 
 /** Whose words those are: the model of the last attempt that began anew. */

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Json, textOf } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { fallsSilentAfter, hangs, refuses, startUpstream, type Upstream } from '../support/upstream.ts'
+import {
+  fallsSilentAfter,
+  hangs,
+  neverEnds,
+  refuses,
+  startUpstream,
+  type Upstream,
+} from '../support/upstream.ts'
 
 let upstream: Upstream
 let server: TestServer
@@ -14,6 +21,9 @@ afterAll(async () => {
   await server.stop()
   await upstream.stop()
 })
+
+/** Longer to read than the pause between two commits of them. */
+const longEvents = 50_000
 
 const cancel = (id: string) => server.post(`/v1/messages/${id}/cancel`)
 let models = 0
@@ -76,6 +86,16 @@ describe('cancelling a reply that is being made', () => {
     const events = await server.events(`/v1/messages/${next.id}/events`)
     expect(events.at(-1)?.type).toBe('reply.completed')
   })
+})
+
+test('a long reply can be cancelled while it is told on', async () => {
+  upstream.behaves('long', neverEnds(longEvents))
+  const reply = await ask(await server.begin(), 'long')
+  const { events } = await server.open(`/v1/messages/${reply.id}/events`)
+  for await (const { id: sequence = 0 } of events) if (sequence > longEvents) break
+  const { status, body } = await cancel(reply.id)
+  expect([status, body.status]).toEqual([200, 'cancelled'])
+  expect(body.text).toBe(textOf(await server.events(`/v1/messages/${reply.id}/events`)))
 })
 
 test('a reply that is cancelled while it waits for its turn is never asked for', async () => {

@@ -206,6 +206,21 @@ export function fallsSilentAfter(words: string[]): Behaviour {
   }
 }
 
+/**
+ * Says much at once, then more and more, until it is told to stop. Thoughts and words in turn: pieces of one kind
+ * would be one event.
+ */
+export function neverEnds(soonEvents: number): Behaviour {
+  return async (response) => {
+    begin(response)
+    for (let said = 0; !response.destroyed; said += 2) {
+      sendChunk(response, { reasoning_content: 'hm ' })
+      sendChunk(response, { content: 'word ' })
+      if (said > soonEvents || said % 200 === 0) await pause(1)
+    }
+  }
+}
+
 /** Takes the request and never answers. */
 export function hangs(): Behaviour {
   return () => {}
