@@ -126,8 +126,12 @@ export function createEventWriters(parts: {
     const batch = [...gathering].map((writing) => ({ writing, events: numbered(writing) }))
     gathering.clear()
     let written: Set<number>
+    let tries = 0
     try {
-      written = await storage.write((tx) => store.insertFenced(tx, batch.map(toBatch), now()))
+      written = await storage.write((tx) => {
+        tries += 1
+        return store.insertFenced(tx, batch.map(toBatch), now(), tries > 1)
+      })
     } catch (error) {
       for (const { writing } of batch) lose(writing, error)
       return
@@ -141,6 +145,7 @@ export function createEventWriters(parts: {
   function lose(writing: Writing, reason: unknown) {
     writing.failure = reason
     writing.waiting = []
+    gathering.delete(writing)
     writing.onLost(reason)
   }
 

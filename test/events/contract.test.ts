@@ -135,6 +135,23 @@ describe(`the event log on ${engine}`, () => {
     expect(other.lost).toEqual([])
   })
 
+  test.skipIf(engine === 'sqlite')(
+    'nor does one whose place somebody has taken in the middle of its commit (on SQLite, nobody can)',
+    async () => {
+      const [one, other] = [await begin(), await begin()]
+      await storage.write((tx) => events.append(tx, one.id, [delta('theirs')], { log: one.log, next: 1 }))
+      // While this one is committed, the others gather.
+      void other.writer.add(delta('yes '))
+      void one.writer.add(delta('no'))
+      void one.writer.add({ type: 'reasoning.delta', data: { text: 'no' } })
+      void other.writer.add(delta('again'))
+      await until('written', async () => textOf(await readAll(other.id)) === 'yes again')
+      expect(textOf(await readAll(one.id))).toBe('theirs')
+      await expect(one.writer.finish()).rejects.toBeInstanceOf(LostClaim)
+      expect([one.lost.length, other.lost.length]).toEqual([1, 0])
+    },
+  )
+
   test('a reader that follows misses nothing between the log and what comes live', async () => {
     const { id, writer } = await begin()
     const readers: Array<Promise<ReplyEvent[]>> = []
