@@ -5,6 +5,7 @@ import type { Storage, Transaction } from '../storage/storage.ts'
 import type { NewEvent, ReplyEvent } from './event.ts'
 import { createFollowers } from './followers.ts'
 import { createHearsay } from './hearsay.ts'
+import { createEventRemoval } from './removal.ts'
 import { createReadTogether } from './read-together.ts'
 import type { EventStore } from './store.ts'
 import { createEventWriters, numberEvents, type Place } from './writer.ts'
@@ -34,6 +35,7 @@ export function createEventLog(parts: {
       readTogether: createReadTogether(storage),
       log: parts.log,
     })
+  const removal = createEventRemoval({ storage, store })
   const writers = createEventWriters({ storage, store, publish, now })
 
   /**
@@ -77,8 +79,10 @@ export function createEventLog(parts: {
     whole: store.whole,
     openWriter: writers.open,
     /** Removes the events of replies that are about to be removed. */
-    removeOf: (tx: Transaction, whose: Parameters<EventStore['removeOf']>[1]) =>
-      store.removeOf(tx, whose, now()),
+    removeOf: (tx: Transaction, whose: Parameters<typeof removal.removeOf>[1]) =>
+      removal.removeOf(tx, whose, now()),
+    /** Removes what is left of a reply that was removed while it was made, for who made it and has stopped. */
+    removeLeft: removal.removeLeft,
     read: store.read,
     follow: followers.follow,
     tail: followers.tail,

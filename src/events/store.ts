@@ -139,31 +139,6 @@ export function createEventStore(storage: Storage) {
     await tx.deleteFrom('events').where('log', 'in', logs).execute()
   }
 
-  /** The events of one reply, or of all replies of an interaction, before these are removed themselves. */
-  async function removeOf(
-    tx: Transaction,
-    whose: { column: 'id' | 'interaction_id'; value: string },
-    now: number,
-  ): Promise<void> {
-    // Changing the rows locks them: whoever would write to these logs waits, and then finds no reply.
-    const rows = await tx
-      .updateTable('replies')
-      .set({ updated_at: now })
-      .where('id', 'in', ({ selectFrom }) =>
-        // Messages have an index for both.
-        selectFrom('messages').select('messages.id').where(`messages.${whose.column}`, '=', whose.value),
-      )
-      .returning('log')
-      .execute()
-    const pageSize = 1_000
-    for (let from = 0; from < rows.length; from += pageSize) {
-      await remove(
-        tx,
-        rows.slice(from, from + pageSize).map(({ log }) => log),
-      )
-    }
-  }
-
   return {
     insert,
     insertFenced,
@@ -175,7 +150,6 @@ export function createEventStore(storage: Storage) {
     read,
     endedBefore,
     remove,
-    removeOf,
   }
 }
 

@@ -38,7 +38,16 @@ export function createConclude(parts: {
   const { storage, store, messages, events, jobs, jobOf, facts, limits, now, random, log } = parts
 
   /** Rejects with a LostClaim where the attempt may write nothing more. */
-  return async function conclude({ reply, writer }, answer) {
+  return async function conclude(claim, answer) {
+    try {
+      await writeDown(claim, answer)
+    } catch (error) {
+      if (error instanceof LostClaim) await events.removeLeft(claim.reply.log)
+      throw error
+    }
+  }
+
+  async function writeDown({ reply, writer }: Claim, answer: Answer): Promise<void> {
     const { rest, place } = await writer.finish()
     if (answer.failure instanceof LostClaim) throw answer.failure
     if (answer.failure instanceof StoppingError) {

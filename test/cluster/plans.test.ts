@@ -5,7 +5,7 @@ import { type Plan, type PlanningPostgres, startPlanningPostgres } from '../supp
 import { findPostgres } from '../support/postgres-server.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
-import { holdsBack, says, startUpstream, type Upstream } from '../support/upstream.ts'
+import { fallsSilentAfter, holdsBack, says, startUpstream, type Upstream } from '../support/upstream.ts'
 
 /** What a statement may look at: some of its own pages, and the replies that are open. */
 const maxRows = 2_500
@@ -49,6 +49,9 @@ const hot = {
   'handing back the jobs of a dead node': /^select id, retry_count .* singleton_key = any/,
   'finding events to remove': /^select "log" from "replies" where "log" >=/,
   'removing the events of a reply': /^delete from "events" where "log" in \(\$1\)/,
+  'cutting off the log of a reply that is written':
+    /^delete from "events" where "log" = \$1 and "sequence" </,
+  'removing what its writer left': /^delete from "events" where "log" = \$1 and not exists/,
   'finding how far an interaction is': /^select "last_position" as .* from "interactions" where "id" = /,
   'reading what was posted': /^select "messages"."id", .* "messages"."position" <= /,
   'finding the replies of a reader': /^select "messages"."position", "messages"."id", case .* limit/,
@@ -183,6 +186,17 @@ async function removeSome(api: TestServer) {
   for (const { id } of body.data) await api.request('DELETE', `/v1/messages/${id}`)
   const { body: page } = await api.get('/v1/interactions?order=desc&limit=5')
   for (const { id } of page.data) await api.request('DELETE', `/v1/interactions/${id}`)
+  await removeWhileWritten(api)
+}
+
+async function removeWhileWritten(api: TestServer) {
+  upstream.behaves('slow', fallsSilentAfter(['Some ']))
+  const interaction = await api.begin({ model: 'openai/slow' })
+  const { body } = await api.post(`/v1/interactions/${interaction}/messages`, { content: 'Hello' })
+  const { events } = await api.open(`/v1/messages/${body.reply.id}/events`)
+  for await (const { type } of events) if (type === 'text.delta') break
+  await api.request('DELETE', `/v1/messages/${body.reply.id}`)
+  await seen('removing what its writer left')
 }
 
 async function seen(what: keyof typeof hot) {
