@@ -169,6 +169,16 @@ export function createOpenReplyStore(storage: Storage) {
     })
   }
 
+  /** A reply as it waits; undefined where there is no such one that is open. */
+  async function waiting(tx: Transaction, id: string): Promise<WaitingReply | undefined> {
+    return tx
+      .selectFrom('replies')
+      .select(['interaction_id as interactionId', 'model', 'not_before as notBefore'])
+      .where('id', '=', id)
+      .where(isOpen)
+      .executeTakeFirst()
+  }
+
   /** What a reply was asked beyond its interaction; nothing where there is no such reply. */
   async function optionsOf(id: string): Promise<ReplyOptions> {
     const row = await storage.db
@@ -190,7 +200,16 @@ export function createOpenReplyStore(storage: Storage) {
     return new Set(rows.map(({ id }) => id))
   }
 
-  return { nextOpen, hasMoreOpenThan, openInteractions, interactionsOfNode, openAmong, optionsOf, lockOpen }
+  return {
+    nextOpen,
+    hasMoreOpenThan,
+    openInteractions,
+    interactionsOfNode,
+    openAmong,
+    optionsOf,
+    waiting,
+    lockOpen,
+  }
 }
 
 function toOpenReply(row: Pick<ReplyRow, (typeof openColumns)[number]>): OpenReply {

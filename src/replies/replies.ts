@@ -14,7 +14,7 @@ import { createMessageStore } from '../messages/store.ts'
 import type { ProviderHealth } from '../providers/health.ts'
 import type { Models, ResolvedModel } from '../providers/registry.ts'
 import type { Notices } from '../storage/notices.ts'
-import type { Storage, Transaction } from '../storage/storage.ts'
+import type { Storage } from '../storage/storage.ts'
 import { createPostBehind } from './behind.ts'
 import { createBranch } from './branch.ts'
 import { createBusyPolicy } from './busy.ts'
@@ -33,6 +33,7 @@ import { asPosted, createPost, type Posted } from './post.ts'
 import type { ReplyOptions } from './options.ts'
 import type { Prepare } from './prepare.ts'
 import { createRateStore } from './rate-store.ts'
+import { createRemoving } from './removing.ts'
 import { createRunner, type RunLimits } from './run.ts'
 import type { RetryLimits } from './retry.ts'
 import type { WaitingReply } from './open-store.ts'
@@ -104,6 +105,7 @@ export function createReplies(parts: {
     jobOf,
     halt: halting.halt,
   })
+  const { removing, removingAll } = createRemoving({ ...parts, store, jobOf, halt: halting.halt })
   const deadLetters = createDeadLetterStore(storage)
   const requeueing = createRequeue({
     ...parts,
@@ -160,24 +162,10 @@ export function createReplies(parts: {
     }
   }
 
-  /** Stops what is being made and ends its readers, once `tx`, which removes it, is durable. */
-  function abandon(tx: Transaction, replyIds: string[]) {
-    halting.halt(tx, replyIds)
-    storage.afterCommit(tx, () => {
-      for (const id of replyIds) events.end(id)
-    })
-  }
-
   async function findAsked(ownerId: string, id: string): Promise<AskedReply> {
     const { making, ...message } = await messages.find(ownerId, id)
     if (!making) throw noReply()
     return { reply: { ...message, making }, options: await store.optionsOf(id) }
-  }
-
-  /** Before a message is removed: its reply must not go on. */
-  async function removing(tx: Transaction, messageId: string) {
-    await events.removeOf(tx, { column: 'id', value: messageId })
-    abandon(tx, [messageId])
   }
 
   return {
@@ -215,15 +203,7 @@ export function createReplies(parts: {
     ...watch,
 
     removing,
-
-    /** Before an interaction is removed: none of its replies may go on. */
-    async removingAll(tx: Transaction, interactionId: string) {
-      await events.removeOf(tx, { column: 'interaction_id', value: interactionId })
-      abandon(
-        tx,
-        (await store.lockOpen(tx, interactionId)).map(({ id }) => id),
-      )
-    },
+    removingAll,
 
     /** The interactions in which a node makes an answer, or did when it died. */
     interactionsOfNode: store.interactionsOfNode,

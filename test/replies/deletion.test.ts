@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
-import { fallsSilentAfter, hangs, startUpstream, type Upstream } from '../support/upstream.ts'
+import { fallsSilentAfter, hangs, refuses, startUpstream, type Upstream } from '../support/upstream.ts'
 
 let upstream: Upstream
 let server: TestServer
@@ -62,6 +62,22 @@ test('deleting a reply that waits for its turn keeps it from ever being asked fo
   const next = await server.say(id, 'Three', { model: 'openai/talks' })
   expect(next.reply).toMatchObject({ status: 'completed', position: 6 })
   expect(upstream.requests.filter(({ model }) => model === 'never')).toEqual([])
+})
+
+test('deleting a reply that its provider put off lets the next one begin at once', async () => {
+  upstream.behaves('put-off', refuses(429, { 'retry-after': '60' }))
+  const id = await server.begin()
+  const ask = async (model: string) =>
+    (await server.post(`/v1/interactions/${id}/messages`, { content: 'Hello', model })).body.reply
+  const first = await ask('openai/put-off')
+  const { events } = await server.open(`/v1/messages/${first.id}/events`)
+  for await (const { type } of events) if (type === 'reply.retrying') break
+  const next = await ask('openai/talks')
+  // Behind that, which has been looked at when this one is answered.
+  await server.say(await server.begin({ model: 'openai/talks' }), 'Hello')
+  await server.request('DELETE', `/v1/messages/${first.id}`)
+  const told = await server.events(`/v1/messages/${next.id}/events`)
+  expect(told.at(-1)?.type).toBe('reply.completed')
 })
 
 test('the events of a reply that is deleted just then are not found, which is not the same as expired', async () => {
