@@ -182,13 +182,10 @@ export function createInteractions(parts: {
   /** Keeps one that is not kept for `keptMs` more; its new time. Null for one that is kept. */
   function renew(ownerId: string, id: string, keptMs: number): Promise<number | null> {
     return storage.write(async (tx) => {
-      // A post may keep it meanwhile.
-      const interaction = await hold(tx, ownerId, id)
-      if (interaction.expiresAt === null) return null
-      // Always another one: who remembers the old one sees that somebody came.
-      const expiresAt = Math.max(now() + keptMs, interaction.expiresAt + 1)
-      await store.update(tx, { ...interaction, expiresAt })
-      return expiresAt
+      const expiresAt = await expiry.renew(tx, { ownerId, id, at: now() + keptMs })
+      if (expiresAt !== undefined) return expiresAt
+      if (await store.find(tx, ownerId, id)) return null
+      throw notFound('Interaction')
     })
   }
 
