@@ -54,7 +54,7 @@ export function createInteractions(parts: {
 }) {
   const { storage, models, changes, now, hasBranch, onRemove } = parts
   const store = createInteractionStore(storage)
-  const expiry = createExpiryStore()
+  const expiry = createExpiryStore(storage)
 
   /** Rejects with `unknown_model` where no provider serves the model, unless any name is to be `accepted`. */
   async function create(
@@ -197,7 +197,7 @@ export function createInteractions(parts: {
   /** Removes some of those whose time is over, whoever they belong to; the number of them. */
   function removeExpired(limit: number): Promise<number> {
     return storage.write(async (tx) => {
-      const ids = await store.lockExpired(tx, now(), limit)
+      const ids = await expiry.lockExpired(tx, now(), limit)
       for (const id of ids) {
         await onRemove(tx, id)
         await store.remove(tx, id)

@@ -129,29 +129,6 @@ export function createInteractionStore(storage: Storage) {
     await tx.deleteFrom('interactions').where('id', '=', id).execute()
   }
 
-  /** Those whose time was over before `now`, without an answer that is still being made; held by the transaction. */
-  async function lockExpired(tx: Transaction, now: number, limit: number): Promise<string[]> {
-    const rows = await tx
-      .selectFrom('interactions')
-      .select('id')
-      .where('expires_at', '<', now)
-      .where(({ not, exists, selectFrom }) =>
-        not(
-          exists(
-            selectFrom('replies')
-              .select('replies.id')
-              .whereRef('interaction_id', '=', 'interactions.id')
-              .where(sql<boolean>`status in ('queued', 'in_progress')`),
-          ),
-        ),
-      )
-      .orderBy('expires_at')
-      .limit(limit)
-      .$if(storage.engine === 'postgres', (query) => query.forUpdate().skipLocked())
-      .execute()
-    return rows.map(({ id }) => id)
-  }
-
   const raisePosition = storage.prepare(
     (db, given: { id: string; ownerId: string; count: number; now: number }) =>
       db
@@ -200,7 +177,6 @@ export function createInteractionStore(storage: Storage) {
     insert,
     find,
     lock,
-    lockExpired,
     list,
     update,
     remove,
