@@ -3,7 +3,7 @@ import closeWithGrace from 'close-with-grace'
 import { type App, startApp } from './app.ts'
 import { type Config, loadConfig } from './config.ts'
 import { isDatabaseAway, StartupError } from './errors.ts'
-import { createLog, type Log } from './log.ts'
+import { type Log, openLog } from './log.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -13,9 +13,9 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 export async function start(env: Record<string, string | undefined>): Promise<void> {
   try {
     const config = loadConfig(env)
-    const log = await createLog(config)
+    const { log, end } = await openLog(config)
     const app = await startApp(config, log, version)
-    endWithGrace(app, config, log)
+    endWithGrace(app, config, log, end)
     await greet(app, config, log)
   } catch (error) {
     // It may go away at any moment, also while something starts.
@@ -50,7 +50,7 @@ function describe({ database, role }: Config): string {
 }
 
 /** SIGTERM and SIGINT end it with grace; so does what nobody caught, because its state can't be trusted. */
-function endWithGrace(app: App, config: Config, log: Log): void {
+function endWithGrace(app: App, config: Config, log: Log, endLog: () => Promise<void>): void {
   const spareMs = 5_000
   const options = {
     delay: config.stopGraceMs + spareMs,
@@ -63,5 +63,6 @@ function endWithGrace(app: App, config: Config, log: Log): void {
     else log.info({ signal }, 'stopping')
     await app.stop()
     log.info('stopped')
+    await endLog()
   })
 }

@@ -1,10 +1,14 @@
+import { spawn as spawnProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { connect } from 'node:net'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { EventReader } from '../support/client.ts'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { createClient, type EventReader } from '../support/client.ts'
 import { createDatabase, type TestDatabase } from '../support/database.ts'
-import { type ServerProcess, spawnServer } from '../support/process.ts'
+import { freePort } from '../support/free-port.ts'
+import { mainFile, type ServerProcess, spawnServer } from '../support/process.ts'
 import { startServer, type TestServer } from '../support/server.ts'
+import { until } from '../support/until.ts'
 import { fallsSilentAfter, says, startUpstream, type Upstream } from '../support/upstream.ts'
 
 let upstream: Upstream
@@ -126,5 +130,37 @@ describe('a server that is told to stop', () => {
     await seen(reader, 'stream.closing')
     expect(await server.end('SIGTERM')).toEqual({ code: 1, signal: null })
     expect(await ended(path)).toMatchObject({ status: 'completed', text: 'One two', attempt: 2 })
+  })
+})
+
+describe('a server whose log nobody takes', () => {
+  test('ends where its reader has gone', async () => {
+    await spawn({})
+    server.leaveLog()
+    expect(await server.end('SIGTERM')).toEqual(well)
+  })
+
+  test('answers, and ends, where the disk that it is written to is full', async () => {
+    const port = await freePort()
+    const env = { ...process.env, ...settings(), PORT: String(port), DETECT: 'off', LOG_FORMAT: 'json' }
+    const full = openSync('/dev/full', 'w')
+    const child = spawnProcess(process.execPath, [mainFile], { env, stdio: ['ignore', full, 'inherit'] })
+    closeSync(full)
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const exited = once(child, 'exit')
+    const { get, say, begin } = createClient(() => `http://127.0.0.1:${port}`)
+    await until(
+      'up',
+      () =>
+        get('/readyz').then(
+          ({ status }) => status === 200,
+          () => false,
+        ),
+      15_000,
+    )
+    upstream.behaves('model', says(['One']))
+    expect((await say(await begin(), 'Hello')).reply.text).toBe('One')
+    child.kill('SIGTERM')
+    await exited
   })
 })

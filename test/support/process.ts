@@ -23,6 +23,8 @@ export interface ServerProcess extends Client {
   whenUp(): Promise<void>
   /** Resolves when it logs a line with `text`. */
   logs(text: string): Promise<void>
+  /** Nobody reads its log from now on. */
+  leaveLog(): void
   /** Sends a signal, and resolves when the process has ended. */
   end(signal: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<Ended>
   /** Sends a signal, and does not wait. */
@@ -31,7 +33,7 @@ export interface ServerProcess extends Client {
   remove(): Promise<void>
 }
 
-const main = new URL('../../src/main.js', import.meta.url).pathname
+export const mainFile = new URL('../../src/main.js', import.meta.url).pathname
 /** Of pino. */
 const errorLevel = 50
 
@@ -56,7 +58,7 @@ export async function spawnServer(
   let up = Promise.withResolvers<void>()
 
   async function start(more: Record<string, string> = {}) {
-    const started = spawn(process.execPath, [...nodeOptions, main], {
+    const started = spawn(process.execPath, [...nodeOptions, mainFile], {
       // No .env of the developer's is found there.
       cwd: folder,
       env: {
@@ -118,6 +120,7 @@ export async function spawnServer(
     async logs(text) {
       for await (const [msg] of on(lines, 'line') as AsyncIterable<[string]>) if (msg.includes(text)) return
     },
+    leaveLog: () => child?.stdout?.destroy(),
     end,
     send: (signal) => void child?.kill(signal),
     async remove() {
