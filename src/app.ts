@@ -90,7 +90,7 @@ export async function startApp(
     storage,
     changes,
     now,
-    onRemove: (tx, id) => replies.removing(tx, id),
+    onRemove: (tx, message) => replies.removingMessage(tx, message),
   })
   const prepare = createPrepare({
     findSettings: interactions.settingsOf,

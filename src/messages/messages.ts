@@ -21,8 +21,8 @@ export function createMessages(parts: {
   storage: Storage
   changes: Pick<Changes, 'record'>
   now: Clock
-  /** Runs in the transaction that removes a message, before it is gone. */
-  onRemove: (tx: Transaction, messageId: string) => Promise<void>
+  /** Runs in the transaction that removes a message, and holds its interaction, before it is gone. */
+  onRemove: (tx: Transaction, message: Message) => Promise<void>
 }) {
   const { storage, changes: told, now, onRemove } = parts
   const store = createMessageStore(storage)
@@ -115,7 +115,7 @@ export function createMessages(parts: {
     const message = await store.find(tx, ownerId, id)
     if (!message) throw notFound('Message')
     await told.record(tx, message.interactionId, 'message.deleted', placeOf(message))
-    await onRemove(tx, id)
+    await onRemove(tx, message)
     // Another one may have removed it while this one waited for the interaction.
     if (!(await store.remove(tx, id))) throw notFound('Message')
   }

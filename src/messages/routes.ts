@@ -113,6 +113,9 @@ export function messageRoutes(
       schema: {
         tags,
         summary: 'Delete a message',
+        description:
+          'A reply that is being made is gone with what was said of it. An answer to the message that is not there ' +
+          'yet is cancelled, and what was said of that by then stays.',
         params: uuidParams,
         response: { 204: z.null().meta({ description: 'It is gone.' }), ...storingProblems('not_found') },
       },

@@ -105,7 +105,14 @@ export function createReplies(parts: {
     jobOf,
     halt: halting.halt,
   })
-  const { removing, removingAll } = createRemoving({ ...parts, store, jobOf, halt: halting.halt })
+  const { removing, removingMessage, removingAll } = createRemoving({
+    ...parts,
+    store,
+    messages: messageStore,
+    jobOf,
+    halt: halting.halt,
+    cancelReply,
+  })
   const deadLetters = createDeadLetterStore(storage)
   const requeueing = createRequeue({
     ...parts,
@@ -202,7 +209,7 @@ export function createReplies(parts: {
 
     ...watch,
 
-    removing,
+    removingMessage,
     removingAll,
 
     /** The interactions in which a node makes an answer, or did when it died. */

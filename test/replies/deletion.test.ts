@@ -21,12 +21,13 @@ async function running() {
   const model = `runs-${(models += 1)}`
   upstream.behaves(model, fallsSilentAfter(['Once ']))
   const id = await server.begin({ model: `openai/${model}` })
-  const { reply } = (await server.post(`/v1/interactions/${id}/messages`, { content: 'Tell me' })).body
+  const { body } = await server.post(`/v1/interactions/${id}/messages`, { content: 'Tell me' })
+  const { message, reply } = body
   const { events } = await server.open(`/v1/messages/${reply.id}/events`)
   for (const type of ['reply.started', 'text.delta']) {
     expect((await events.next()).value).toMatchObject({ type })
   }
-  return { id, reply, events, request: await upstream.asked(model) }
+  return { id, message, reply, events, request: await upstream.asked(model) }
 }
 
 describe.each([
@@ -62,6 +63,44 @@ test('deleting a reply that waits for its turn keeps it from ever being asked fo
   const next = await server.say(id, 'Three', { model: 'openai/talks' })
   expect(next.reply).toMatchObject({ status: 'completed', position: 6 })
   expect(upstream.requests.filter(({ model }) => model === 'never')).toEqual([])
+})
+
+describe('deleting a question', () => {
+  const remove = (id: string) => server.request('DELETE', `/v1/messages/${id}`)
+
+  test('while it is answered cancels the answer, and keeps what was said of it', async () => {
+    const { id, message, reply, events, request } = await running()
+    expect((await remove(message.id)).status).toBe(204)
+    await request.closed
+    expect(await Array.fromAsync(events)).toMatchObject([{ type: 'reply.cancelled' }])
+    const { data } = (await server.get(`/v1/interactions/${id}/messages`)).body
+    expect(data).toMatchObject([{ id: reply.id, status: 'cancelled', text: 'Once ' }])
+  })
+
+  test('that waits for its turn keeps it from ever being asked', async () => {
+    const { id, reply } = await running()
+    const path = `/v1/interactions/${id}/messages`
+    const waits = (await server.post(path, { content: 'Two', model: 'openai/unasked' })).body
+    await remove(waits.message.id)
+    const events = await server.events(`/v1/messages/${waits.reply.id}/events`)
+    expect(events.map(({ type }) => type)).toEqual(['reply.cancelled'])
+
+    await server.post(`/v1/messages/${reply.id}/cancel`)
+    expect((await server.say(id, 'Three', { model: 'openai/talks' })).reply.status).toBe('completed')
+    expect(upstream.requests.filter(({ model }) => model === 'unasked')).toEqual([])
+  })
+
+  test('cancels every answer to it, on whatever branch, and none to another one', async () => {
+    const { id, message, reply } = await running()
+    const { body: again } = await server.post(`/v1/messages/${reply.id}/regenerate`)
+    const path = `/v1/interactions/${id}/messages`
+    const { body: other } = await server.post(path, { content: 'Two', model: 'openai/talks' })
+    await remove(message.id)
+    for (const { id: cancelled } of [reply, again.reply])
+      expect((await server.get(`/v1/messages/${cancelled}`)).body.status).toBe('cancelled')
+    const events = await server.events(`/v1/messages/${other.reply.id}/events`)
+    expect(events.at(-1)?.type).toBe('reply.completed')
+  })
 })
 
 test('deleting a reply that its provider put off lets the next one begin at once', async () => {

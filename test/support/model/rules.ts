@@ -114,9 +114,14 @@ function perform(conversation: Conversation, operation: Operation, ids: NewIds):
       if (message.status === 'open') cancel(conversation, message)
       return { message }
     }
-    case 'delete':
-      remove(conversation, find(conversation, operation.id))
+    case 'delete': {
+      const message = find(conversation, operation.id)
+      // The last one first: whether it has begun depends on those before it.
+      for (const reply of openIn(conversation).toReversed())
+        if (parentOf(conversation, reply) === message) cancel(conversation, reply)
+      remove(conversation, message)
       return {}
+    }
     case 'correct': {
       const message = find(conversation, operation.id)
       if (message.status === 'open') throw new Refusal(409, 'reply_in_progress')
