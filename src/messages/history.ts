@@ -59,8 +59,11 @@ function findCut(newestFirst: readonly Turn[], budgetTokens: number): { count: n
     if (left < 0 && count > 0) return { count, wantsMore: false }
     if (whole.has(index + 1)) count = index + 1
   }
-  // Nowhere whole: all of it, for what it is worth.
-  return { count: count || newestFirst.length, wantsMore: left >= 0 || count === 0 }
+  // All of it fits, or it is whole nowhere: what a result is worth without its call, the prompt decides.
+  return {
+    count: left >= 0 ? newestFirst.length : count || newestFirst.length,
+    wantsMore: left >= 0 || count === 0,
+  }
 }
 
 /** How many of the newest turns one can take without parting a result from its call. */

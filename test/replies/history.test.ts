@@ -83,6 +83,8 @@ describe('the calls of tools in it', () => {
     ['a long round of calls begins with a call where no question fits', 'HcrCst', 50, 'crCst'],
     ['a question between a call and its result is no beginning', 'HcHrA', 40, 'cHrA'],
     ['without the call, which was deleted, what fits', 'HArHA', 20, 'HA'],
+    ['a call that was deleted cuts off nothing where all fits', 'HArHA', 50, 'HArHA'],
+    ['nor where its result is the newest', 'HAr', 30, 'HAr'],
   ])('%s', (_, letters, tokens, expected) => {
     expect(fits(letters, tokens)).toBe(expected)
   })
