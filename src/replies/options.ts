@@ -1,4 +1,10 @@
-import { type OnCrash, type Policy, type Sampling, usualPolicy } from '../interactions/interaction.ts'
+import {
+  type Interaction,
+  type OnCrash,
+  type Policy,
+  type Sampling,
+  usualPolicy,
+} from '../interactions/interaction.ts'
 import type { ResponseFormat } from './response-format.ts'
 import type { FunctionTool, ToolChoice } from './tools.ts'
 
@@ -50,6 +56,18 @@ export function withPolicy(options: ReplyOptions = {}, policy: Policy): ReplyOpt
     ...options,
     onCrash: onCrash === usualPolicy.onCrash ? undefined : onCrash,
     maxAttempts: options.maxAttempts ?? policy.maxAttempts ?? undefined,
+  }
+}
+
+/** With the settings of the interaction as they are now: whoever tells of the reply tells what its model got. */
+export function withSettings(
+  options: ReplyOptions = {},
+  { prompt, sampling }: Pick<Interaction, 'prompt' | 'sampling'>,
+): ReplyOptions {
+  return {
+    ...options,
+    prompt: options.prompt === undefined ? (prompt ?? undefined) : options.prompt,
+    sampling: { ...sampling, ...options.sampling },
   }
 }
 

@@ -12,7 +12,7 @@ import { estimateTokens } from '../messages/tokens.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { WaitingReply } from './open-store.ts'
-import { optionsToJson, type ReplyOptions, withPolicy } from './options.ts'
+import { optionsToJson, type ReplyOptions, withPolicy, withSettings } from './options.ts'
 import type { createBusyPolicy } from './busy.ts'
 import type { ReplyStore } from './store.ts'
 
@@ -32,6 +32,8 @@ export interface NewTurn {
   /** Accepts a model that nobody serves; its reply then says so. */
   acceptAnyModel?: boolean
   options?: ReplyOptions | undefined
+  /** The settings that the interaction has now are kept with the reply, whatever becomes of them. */
+  keepsSettings?: boolean
   /** What it follows, null for nothing; else the newest message of the current branch. */
   parentId?: string | null | undefined
   /** Instead of the interaction's own. */
@@ -144,7 +146,8 @@ export function createPost(parts: {
       ...messageAt(place, { role: 'AI', content: [] }),
       making: queued(model),
     })
-    const asked = withPolicy(turn.options, usual.policy)
+    const given = turn.keepsSettings ? withSettings(turn.options, usual) : turn.options
+    const asked = withPolicy(given, usual.policy)
     const options = optionsToJson({ ...asked, ...(others.length > 0 && { models: named }) })
     const { parentId, ...at } = place
     await store.insert(tx, { id: reply.id, ...at, model, options, now: reply.createdAt })

@@ -219,6 +219,28 @@ describe('a conversation', () => {
     expect(data).toHaveLength(4)
   })
 
+  test('tells with its responses what their models were really asked, and that stays', async () => {
+    const id = await server.begin({
+      model: 'openai/settled',
+      prompt: 'Be kind.',
+      temperature: 0.3,
+      max_output_tokens: 50,
+    })
+    const conversation = `conv_${id.replaceAll('-', '')}`
+    const response = await client.responses.create({ conversation, input: 'Hello', top_p: 0.9 })
+    const told = { instructions: 'Be kind.', temperature: 0.3, max_output_tokens: 50, top_p: 0.9 }
+    expect(response).toMatchObject(told)
+    expect((await upstream.asked('settled')).body).toMatchObject({ temperature: 0.3, top_p: 0.9 })
+    await server.request('PATCH', `/v1/interactions/${id}`, { prompt: null, temperature: 1 })
+    expect(await client.responses.retrieve(response.id)).toMatchObject(told)
+    const instructed = await client.responses.create({
+      conversation,
+      input: 'Hello',
+      instructions: 'Be brief.',
+    })
+    expect(instructed).toMatchObject({ instructions: 'Be brief.', temperature: 1 })
+  })
+
   test('that does not fit is refused, or truncated where it may be', async () => {
     // The windows of models are known once they were listed.
     await client.models.list()

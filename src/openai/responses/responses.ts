@@ -55,6 +55,7 @@ export function createResponses(parts: {
       parentId: origin.previous?.id,
       model: asked.model ?? undefined,
       options: optionsOf(asked, { said: said.length, told }),
+      keepsSettings: true,
       also: (tx: Parameters<Once['remember']>[0], { reply }: Posted) =>
         once.remember(tx, { response: reply?.id ?? null }),
     }
