@@ -71,7 +71,7 @@ const inputMessage = z
     id: z.string(),
     type: z.literal('message'),
     status: itemStatus,
-    role: z.enum(['user', 'system']),
+    role: z.enum(['user', 'system', 'developer']),
     content: z.array(inputPart),
   })
   .meta({ id: 'InputMessageItem', description: 'What a client said.' })

@@ -12,7 +12,7 @@ import type { InputPart, Item, ItemStatus, OutputContent, OutputItem } from './i
 
 /** A message as items: one for each of its thoughts, texts and calls, in their order. */
 export function itemsOf(message: Message): Item[] {
-  const { id, role, content } = message
+  const { id, role, content, metadata } = message
   switch (role) {
     case 'AI':
       return outputItems(message)
@@ -32,11 +32,16 @@ export function itemsOf(message: Message): Item[] {
           id: openAiId('msg_', id),
           type: 'message',
           status: 'completed',
-          role: role === 'System' ? 'system' : 'user',
+          role: role === 'System' ? systemRole(metadata) : 'user',
           content: content.filter(isInput).map(inputPart),
         },
       ]
   }
+}
+
+/** To the model both are the same. */
+function systemRole(metadata: Message['metadata']): 'system' | 'developer' {
+  return metadata['role'] === 'developer' ? 'developer' : 'system'
 }
 
 /** What a model said, or a client in its name, as items. */

@@ -49,9 +49,14 @@ export function optionsOf(asked: Omit<CreateRequest, 'input'>, kept: Kept): Repl
     parallelToolCalls: parallel ?? undefined,
     responseFormat: formatOf(format),
     truncation: asked.truncation ?? 'disabled',
-    reasoning: reasoning ? withoutNulls({ effort: reasoning.effort, summary: reasoning.summary }) : undefined,
+    reasoning: reasoning ? reasoningOf(reasoning) : undefined,
     door: { ...kept },
   }
+}
+
+/** `generate_summary` is what `summary` was called before. */
+function reasoningOf({ effort, summary, generate_summary: before }: NonNullable<CreateRequest['reasoning']>) {
+  return withoutNulls({ effort, summary: summary ?? before })
 }
 
 function formatOf(format: NonNullable<CreateRequest['text']>['format']): ReplyOptions['responseFormat'] {
@@ -97,7 +102,8 @@ export function toldOf(asked: Omit<CreateRequest, 'input'>): Told {
     safety_identifier: asked.safety_identifier,
     user: asked.user,
     verbosity: asked.text?.verbosity,
-    service_tier: tier === 'auto' ? undefined : tier,
+    // Two names of one tier.
+    service_tier: tier === 'auto' ? undefined : tier === 'fast' ? 'priority' : tier,
     store: store === false ? false : undefined,
     background: background ? true : undefined,
     tools: narrowed ? (tools ?? []).map((tool) => toolView(toTool(tool))) : undefined,

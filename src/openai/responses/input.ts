@@ -15,6 +15,11 @@ const noFileId = z
   .null({ error: 'is not supported: there are no uploads here; send the bytes, or where they are' })
   .optional()
 const common = { id: plainText({ max: 256 }).nullish(), status: ignored }
+/** Clients that leave nothing out send a type of null where none is needed. */
+const messageType = z.literal('message').nullish()
+const caller = z
+  .strictObject({ type: z.literal('direct', { error: 'is not supported: only models call' }) })
+  .nullish()
 
 const textInput = z.strictObject({
   type: z.literal('input_text'),
@@ -24,7 +29,7 @@ const textInput = z.strictObject({
 const imageInput = z.strictObject({
   type: z.literal('input_image'),
   image_url: resourceUrl,
-  detail: z.enum(['auto', 'low', 'high']).nullish(),
+  detail: z.enum(['auto', 'low', 'high', 'original']).nullish(),
   file_id: noFileId,
   prompt_cache_breakpoint: ignored,
 })
@@ -49,14 +54,14 @@ export const inputParts = z.array(inputPart).min(1).max(maxParts)
 
 const userMessage = z.strictObject({
   ...common,
-  type: z.literal('message').optional(),
+  type: messageType,
   role: z.literal('user'),
   content: z.union([text, inputParts]),
   phase: ignored,
 })
 const systemMessage = z.strictObject({
   ...common,
-  type: z.literal('message').optional(),
+  type: messageType,
   role: z.enum(['system', 'developer']),
   content: z.union([
     text,
@@ -84,13 +89,15 @@ const assistantPart = z.discriminatedUnion(
 )
 const assistantMessage = z.strictObject({
   ...common,
-  type: z.literal('message').optional(),
+  type: messageType,
   role: z.literal('assistant'),
   content: z.union([text, z.array(assistantPart).max(maxParts)]),
   phase: z.enum(['commentary', 'final_answer']).nullish(),
 })
 const message = z.discriminatedUnion('role', [userMessage, systemMessage, assistantMessage])
 
+/** Of a result: its call says which tool that was. */
+const toolLabel = plainText({ max: 256 }).nullish()
 const functionCall = z.strictObject({
   ...common,
   type: z.literal('function_call'),
@@ -98,13 +105,18 @@ const functionCall = z.strictObject({
   name: plainText({ min: 1, max: 256 }),
   arguments: text,
   namespace: z.null({ error: 'is not supported' }).optional(),
+  caller,
+  async: z.literal(false, { error: 'is not supported: what comes of a call is waited for' }).nullish(),
   parsed_arguments: ignored,
 })
 const functionCallOutput = z.strictObject({
   ...common,
   type: z.literal('function_call_output'),
   call_id: callId,
-  output: z.union([text, inputParts]),
+  output: z.union([text, z.array(inputPart).max(maxParts)]),
+  caller,
+  name: toolLabel,
+  namespace: toolLabel,
 })
 const reasoning = z.strictObject({
   ...common,
@@ -129,16 +141,21 @@ const itemReference = z.strictObject({
   type: z.literal('item_reference'),
   id: plainText({ min: 1, max: 256 }),
 })
+/** What has an id and nothing else can be nothing else. */
+const bareReference = z.strictObject({ type: z.null().optional(), id: itemReference.shape.id })
 
 export const inputItem = z
-  .discriminatedUnion(
-    'type',
-    [message, functionCall, functionCallOutput, reasoning, compaction, itemReference],
-    {
-      error:
-        'is not supported: known are message, function_call, function_call_output, reasoning, compaction and item_reference',
-    },
-  )
+  .union([
+    z.discriminatedUnion(
+      'type',
+      [message, functionCall, functionCallOutput, reasoning, compaction, itemReference],
+      {
+        error:
+          'is not supported: known are message, function_call, function_call_output, reasoning, compaction and item_reference',
+      },
+    ),
+    bareReference.transform(({ id }) => ({ type: 'item_reference' as const, id })),
+  ])
   .meta({ id: 'GivenItem', description: 'Something that was said, called or thought before.' })
 
 export const responseInput = z

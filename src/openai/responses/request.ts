@@ -4,11 +4,12 @@ import { jsonSchemaObject } from '../../replies/json-schema.ts'
 import { reasoningEfforts } from '../../replies/options.ts'
 import { responseFormat } from '../../replies/response-format.ts'
 import { plainText } from '../../text.ts'
+import { only, refused } from '../refused.ts'
+import { include } from './include.ts'
 import { responseInput } from './input.ts'
 
 /** What a response is asked with. Each field that OpenAI knows is done, told again, or refused by name. */
 
-const notHere = (why: string) => z.null({ error: `is not supported: ${why}` }).optional()
 const noOtherTools = 'this server calls no tools of its own; tools of type function are called by you'
 
 const functionTool = z.strictObject({
@@ -19,8 +20,8 @@ const functionTool = z.strictObject({
   strict: z.boolean().nullish(),
   async: z.literal(false, { error: 'is not supported' }).nullish(),
   defer_loading: z.literal(false, { error: 'is not supported' }).nullish(),
-  allowed_callers: notHere('only models call'),
-  output_schema: notHere('what comes of a call is not checked'),
+  allowed_callers: z.array(z.literal('direct', { error: 'is not supported: only models call' })).nullish(),
+  output_schema: refused('what comes of a call is not checked'),
 })
 
 const tools = z
@@ -63,20 +64,9 @@ const reasoning = z.strictObject({
   effort: z.enum(reasoningEfforts).nullish(),
   summary: z.enum(['auto', 'concise', 'detailed']).nullish(),
   generate_summary: z.enum(['auto', 'concise', 'detailed']).nullish(),
+  context: only(['auto'], 'each model is given of its thoughts what its provider wants back'),
+  mode: only(['standard'], 'there is no other mode'),
 })
-
-const includable = z.enum(
-  [
-    'reasoning.encrypted_content',
-    'message.input_image.image_url',
-    'file_search_call.results',
-    'web_search_call.results',
-    'web_search_call.action.sources',
-    'computer_call_output.output.image_url',
-    'code_interpreter_call.outputs',
-  ],
-  { error: 'is not supported' },
-)
 
 /** What a model is asked, whether it answers or its input is only counted. */
 export const promptFields = {
@@ -111,22 +101,24 @@ export const createFields = {
   max_output_tokens: z.int().min(1).max(10_000_000).nullish(),
   max_tool_calls: z.int().min(1).max(1_000_000).nullish(),
   top_logprobs: z.literal(0, { error: 'is not supported: no log probabilities are told' }).nullish(),
-  include: z.array(includable).max(16).nullish(),
+  include: include.nullish(),
   store: z.boolean().nullish(),
   context_management: z
     .array(z.unknown())
     .max(0, { error: 'is not supported: compact with POST /v1/responses/compact, or truncate' })
     .nullish(),
-  service_tier: z.enum(['auto', 'default', 'fast', 'flex', 'priority', 'scale']).nullish(),
+  service_tier: z
+    .enum(['auto', 'default', 'fast', 'flex', 'priority', 'scale'], { error: 'is not supported' })
+    .nullish(),
   user: plainText({ max: 512 }).nullish(),
-  safety_identifier: label,
+  safety_identifier: plainText({ max: 128 }).nullish(),
   prompt_cache_key: label,
   prompt_cache_retention: z.enum(['in_memory', '24h']).nullish(),
-  prompt_cache_options: notHere('providers cache as they do'),
-  prompt: notHere('there are no prompt templates here; send instructions'),
-  moderation: notHere('nothing is moderated here'),
-  image: notHere('no images are made'),
-  access_programs: notHere('there are none'),
+  prompt_cache_options: refused('providers cache as they do'),
+  prompt: refused('there are no prompt templates here; send instructions'),
+  moderation: refused('nothing is moderated here'),
+  image: refused('no images are made'),
+  access_programs: refused('there are none'),
 }
 
 /** What only the transport of HTTP has. */
@@ -167,7 +159,7 @@ export type CreateRequest = z.infer<typeof createBody>
 export const countBody = z.strictObject({
   ...promptFields,
   input: responseInput.nullish(),
-  personality: notHere('models are asked as they are'),
+  personality: refused('models are asked as they are'),
 })
 
 export type CountRequest = z.infer<typeof countBody>

@@ -20,7 +20,7 @@ const namedTool = z.object({ type: z.literal('function'), name: z.string() })
 export const usageSchema = z
   .object({
     input_tokens: z.int(),
-    input_tokens_details: z.object({ cached_tokens: z.int() }),
+    input_tokens_details: z.object({ cached_tokens: z.int(), cache_write_tokens: z.int() }),
     output_tokens: z.int(),
     output_tokens_details: z.object({ reasoning_tokens: z.int() }),
     total_tokens: z.int(),
@@ -46,6 +46,7 @@ export const responseSchema = z
     parallel_tool_calls: z.boolean(),
     previous_response_id: z.string().nullable(),
     conversation: z.object({ id: z.string() }).nullable(),
+    access_programs: z.null(),
     prompt_cache_key: z.string().nullable(),
     prompt_cache_retention: z.enum(['in_memory', '24h']).nullable(),
     reasoning: z.object({ effort: z.string().nullable(), summary: z.string().nullable() }),

@@ -1,6 +1,6 @@
 import { ParleyError } from '../../errors.ts'
 import type { Metadata, Role } from '../../interactions/interaction.ts'
-import type { ContentPart, FilePart, ImagePart, TextPart } from '../../messages/content.ts'
+import type { ContentPart, FilePart, ImagePart, TextPart, ToolResultPart } from '../../messages/content.ts'
 import type { NewMessage } from '../../replies/post.ts'
 import { openSummary } from './compaction/summary.ts'
 import type { GivenPart, InputItem, InputMessage, ResponseInput } from './input.ts'
@@ -34,8 +34,7 @@ export async function saidIn(
       }
       case 'function_call_output': {
         const { call_id, output } = item
-        const given = typeof output === 'string' ? output : output.map(partOf)
-        said.add('Tool', [{ type: 'tool_result', call_id, output: given }])
+        said.add('Tool', [{ type: 'tool_result', call_id, output: outputOf(output) }])
         break
       }
       case 'reasoning': {
@@ -69,7 +68,8 @@ export async function saidIn(
     const parts =
       typeof content === 'string' ? [{ type: 'text', text: content } as const] : content.map(partOf)
     const kept = parts.filter((part) => part.type !== 'text' || isSaid(part))
-    said.add(role === 'user' ? 'Human' : 'System', kept)
+    // Both are the system's to the model; who asks what was said is told it as it was said.
+    said.add(role === 'user' ? 'Human' : 'System', kept, role === 'developer' ? { role } : {})
   }
 }
 
@@ -83,13 +83,22 @@ function saidPart(part: AssistantPart): { type: 'text' | 'refusal'; text: string
   return part.type === 'refusal' ? { type: 'refusal', text: part.refusal } : { type: 'text', text: part.text }
 }
 
+/** What came of a call; of one that gave nothing back, an empty text. */
+function outputOf(output: string | GivenPart[]): ToolResultPart['output'] {
+  if (typeof output === 'string') return output
+  return output.length === 0 ? '' : output.map(partOf)
+}
+
 /** A part as it was given. */
 export function partOf(part: GivenPart): TextPart | ImagePart | FilePart {
   switch (part.type) {
     case 'input_text':
       return { type: 'text', text: part.text }
-    case 'input_image':
-      return { type: 'image', url: part.image_url, ...(part.detail && { detail: part.detail }) }
+    case 'input_image': {
+      // Nobody but OpenAI looks closer than at high detail.
+      const detail = part.detail === 'original' ? 'high' : part.detail
+      return { type: 'image', url: part.image_url, ...(detail && { detail }) }
+    }
     case 'input_file': {
       const { filename, file_data, file_url } = part
       return { type: 'file', url: file_data ?? file_url ?? '', ...(filename && { filename }) }

@@ -44,6 +44,7 @@ export function responseWith(
     parallel_tool_calls: options.parallelToolCalls ?? true,
     previous_response_id: null,
     conversation: null,
+    access_programs: null,
     prompt_cache_key: null,
     prompt_cache_retention: null,
     reasoning: { effort: reasoning?.effort ?? null, summary: reasoning?.summary ?? null },
@@ -81,7 +82,8 @@ export function usageOf(usage: Usage): ResponseUsage {
   const output = usage.output_tokens ?? 0
   return {
     input_tokens: input,
-    input_tokens_details: { cached_tokens: usage.cached_input_tokens ?? 0 },
+    // What is written to a cache is no number that providers agree on: it is not kept.
+    input_tokens_details: { cached_tokens: usage.cached_input_tokens ?? 0, cache_write_tokens: 0 },
     output_tokens: output,
     output_tokens_details: { reasoning_tokens: usage.reasoning_tokens ?? 0 },
     total_tokens: input + output,
