@@ -58,6 +58,9 @@ export const toolCallPart = z
     type: z.literal('tool_call'),
     call_id: callId,
     name: plainText({ min: 1, max: 256 }),
+    namespace: plainText({ min: 1, max: 256 })
+      .optional()
+      .meta({ description: 'Of the tool, where its client has several of that name.' }),
     arguments: plainText({ max: maxTextChars }).meta({ description: 'JSON, as the model wrote it.' }),
   })
   .meta({ id: 'ToolCallPart', description: 'A model wants a tool to be called.' })

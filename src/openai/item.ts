@@ -57,6 +57,7 @@ export const functionCall = z
     status: itemStatus,
     call_id: z.string(),
     name: z.string(),
+    namespace: z.string().optional(),
     arguments: z.string(),
   })
   .meta({ id: 'FunctionCallItem', description: 'A model wants a function to be called.' })

@@ -4,6 +4,7 @@ import {
   type ImagePart,
   shownContent,
   type TextPart,
+  type ToolCallPart,
 } from '../messages/content.ts'
 import type { Message } from '../messages/message.ts'
 import { inlineData } from '../messages/resource.ts'
@@ -112,10 +113,11 @@ export function newItem<Type extends 'message' | 'reasoning'>(type: Type, id: st
 
 export function callItem(
   id: string,
-  { call_id, name, arguments: args }: { call_id: string; name: string; arguments: string },
+  { call_id, name, namespace, arguments: args }: Omit<ToolCallPart, 'type'>,
   status: ItemStatus,
 ): Extract<OutputItem, { type: 'function_call' }> {
-  return { id, type: 'function_call', status, call_id, name, arguments: args }
+  const called = { name, ...(namespace !== undefined && { namespace }) }
+  return { id, type: 'function_call', status, call_id, ...called, arguments: args }
 }
 
 /** A part of what a model said; undefined for one that is an item of its own. */

@@ -5,6 +5,7 @@ import { explainFailure, ProviderFailure } from '../providers/failure.ts'
 import { checkOutput } from './check-output.ts'
 import { goOn } from './go-on.ts'
 import { createHearing, type Heard } from './hear.ts'
+import { calledAs, type FunctionTool } from './tools.ts'
 
 export interface AskLimits {
   firstTokenTimeoutMs: number
@@ -30,11 +31,13 @@ export async function askModel(options: {
   model: LanguageModelV4
   call: LanguageModelV4CallOptions
   said: ContentPart[]
+  /** What it may call. */
+  tools: FunctionTool[] | undefined
   limits: AskLimits
   abort: AbortController
   record: (event: NewEvent) => Promise<void> | undefined
 }): Promise<Answer> {
-  const { said, limits, abort, record } = options
+  const { said, tools, limits, abort, record } = options
   const { model, call } = said.length > 0 ? goOn(options.model, options.call, said) : options
   const answer: Answer = {
     content: structuredClone(said),
@@ -43,14 +46,18 @@ export async function askModel(options: {
     failure: undefined,
   }
   const watch = watchTime(limits, abort)
-  const hearing = createHearing(answer, (event) => {
-    watch.sawToken()
-    answer.isOld = false
-    if (hearing.chars > limits.maxReplyChars) {
-      abort.abort(new ProviderFailure('reply_too_long', 'the answer is longer than MAX_REPLY_CHARS'))
-    }
-    return record(event)
-  })
+  const hearing = createHearing(
+    answer,
+    (name) => calledAs(tools, name),
+    (event) => {
+      watch.sawToken()
+      answer.isOld = false
+      if (hearing.chars > limits.maxReplyChars) {
+        abort.abort(new ProviderFailure('reply_too_long', 'the answer is longer than MAX_REPLY_CHARS'))
+      }
+      return record(event)
+    },
+  )
   try {
     const started = model.doStream({ ...call, abortSignal: abort.signal })
     const { stream } = await untilAborted(started, abort.signal)

@@ -8,6 +8,7 @@ import type { NewEvent } from '../events/event.ts'
 import type { ContentPart, ReasoningPart } from '../messages/content.ts'
 import { isRefusal } from '../providers/call-options.ts'
 import { addPiece, callIn } from './said.ts'
+import type { Called } from './tools.ts'
 
 /** What a model said. */
 export interface Heard {
@@ -23,10 +24,15 @@ type ToolCall = Extract<LanguageModelV4StreamPart, { type: 'tool-call' }>
 type Wait = Promise<void> | undefined
 
 /**
- * Adds what a model streams to `heard`, behind what is there, and tells the events of it with `tell`, whose promise is handed on. Calls
- * of tools that the provider runs itself are no parts: it was given none.
+ * Adds what a model streams to `heard`, behind what is there, and tells the events of it with `tell`, whose promise is
+ * handed on. A function is called what its client calls it, by `calledAs`. Calls of tools that the provider runs itself
+ * are no parts: it was given none.
  */
-export function createHearing(heard: Heard, tell: (event: NewEvent) => Wait) {
+export function createHearing(
+  heard: Heard,
+  calledAs: (name: string) => Called,
+  tell: (event: NewEvent) => Wait,
+) {
   const { content } = heard
   /** What is being thought, by the provider's name for it. */
   const thoughts = new Map<string, ReasoningPart>()
@@ -80,9 +86,10 @@ export function createHearing(heard: Heard, tell: (event: NewEvent) => Wait) {
   }
 
   function startCall(id: string, name: string): Wait {
-    content.push({ type: 'tool_call', call_id: id, name, arguments: '' })
+    const called = calledAs(name)
+    content.push({ type: 'tool_call', call_id: id, ...called, arguments: '' })
     chars += id.length + name.length
-    return tell({ type: 'tool_call.started', data: { call_id: id, name } })
+    return tell({ type: 'tool_call.started', data: { call_id: id, ...called } })
   }
 
   function addArguments(id: string, delta: string): Wait {
@@ -99,9 +106,10 @@ export function createHearing(heard: Heard, tell: (event: NewEvent) => Wait) {
     const call = callIn(content, id)
     if (!call) return undefined
     chars += input.length - call.arguments.length
-    Object.assign(call, { name, arguments: input })
+    const called = calledAs(name)
+    Object.assign(call, called, { arguments: input })
     if (providerMetadata) keep(call, providerMetadata)
-    return tell({ type: 'tool_call.done', data: { call_id: id, name, arguments: input } })
+    return tell({ type: 'tool_call.done', data: { call_id: id, ...called, arguments: input } })
   }
 
   function keep(part: { provider?: SharedV4ProviderMetadata }, metadata: SharedV4ProviderMetadata) {

@@ -15,6 +15,7 @@ import type {
 import type { Turn } from '../messages/history.ts'
 import { inlineData } from '../messages/resource.ts'
 import { pictureOptions } from '../providers/call-options.ts'
+import type { Called } from './tools.ts'
 
 type AssistantPart = Extract<LanguageModelV4Message, { role: 'assistant' }>['content'][number]
 
@@ -26,14 +27,26 @@ const usualFileType = 'application/pdf'
  * call without a result as a result without its call: results are put where they belong, and what has no
  * counterpart (the user went on without an answer, or a message was deleted) is left out.
  */
-export function saidMessages(turns: Turn[], provider: string): LanguageModelV4Message[] {
-  const results = pairCalls(turns)
+export function saidMessages(
+  turns: Turn[],
+  provider: string,
+  toldAs: (called: Called) => string,
+): LanguageModelV4Message[] {
+  const asking = { results: pairCalls(turns), provider, toldAs }
   return turns.flatMap(({ role, content }): LanguageModelV4Message[] => {
-    if (role === 'AI') return assistantMessages(content, results, provider)
+    if (role === 'AI') return assistantMessages(content, asking)
     if (role === 'Tool') return []
     const said = userParts(content)
     return said.length > 0 ? [{ role: 'user', content: said }] : []
   })
+}
+
+/** What calls are told with. */
+interface AskedWith {
+  results: Map<ToolCallPart, ToolResultPart>
+  provider: string
+  /** The name that the model has for a function of the client's. */
+  toldAs: (called: Called) => string
 }
 
 /** The result of each call that has one: the first behind it that has its id. */
@@ -53,27 +66,20 @@ function pairCalls(turns: Turn[]): Map<ToolCallPart, ToolResultPart> {
   return results
 }
 
-function assistantMessages(
-  content: ContentPart[],
-  results: Map<ToolCallPart, ToolResultPart>,
-  provider: string,
-): LanguageModelV4Message[] {
-  const said = content.flatMap((part) => assistantPart(part, results, provider))
+function assistantMessages(content: ContentPart[], asking: AskedWith): LanguageModelV4Message[] {
+  const { results, toldAs } = asking
+  const said = content.flatMap((part) => assistantPart(part, asking))
   // Thoughts without what came of them are nothing to go on from.
   if (said.every(({ type }) => type === 'reasoning')) return []
   const answers = content.flatMap((part) => {
     const result = part.type === 'tool_call' ? results.get(part) : undefined
-    return result && part.type === 'tool_call' ? [toolResult(part, result)] : []
+    return result && part.type === 'tool_call' ? [toolResult(part, toldAs(part), result)] : []
   })
   const message: LanguageModelV4Message = { role: 'assistant', content: said }
   return answers.length > 0 ? [message, { role: 'tool', content: answers }] : [message]
 }
 
-function assistantPart(
-  part: ContentPart,
-  results: Map<ToolCallPart, ToolResultPart>,
-  provider: string,
-): AssistantPart[] {
+function assistantPart(part: ContentPart, { results, provider, toldAs }: AskedWith): AssistantPart[] {
   switch (part.type) {
     case 'text':
     case 'refusal':
@@ -84,8 +90,13 @@ function assistantPart(
     }
     case 'tool_call': {
       if (!results.has(part)) return []
-      const { call_id: toolCallId, name: toolName } = part
-      const call = { type: 'tool-call', toolCallId, toolName, input: inputOf(part.arguments) } as const
+      const { call_id: toolCallId } = part
+      const call = {
+        type: 'tool-call',
+        toolCallId,
+        toolName: toldAs(part),
+        input: inputOf(part.arguments),
+      } as const
       return [{ ...call, ...signatureFor(part, provider) }]
     }
     default:
@@ -109,8 +120,12 @@ function inputOf(json: string): Record<string, unknown> {
   return { arguments: json }
 }
 
-function toolResult(call: ToolCallPart, { output, is_error }: ToolResultPart): LanguageModelV4ToolResultPart {
-  const result = { type: 'tool-result', toolCallId: call.call_id, toolName: call.name } as const
+function toolResult(
+  { call_id: toolCallId }: ToolCallPart,
+  toolName: string,
+  { output, is_error }: ToolResultPart,
+): LanguageModelV4ToolResultPart {
+  const result = { type: 'tool-result', toolCallId, toolName } as const
   if (typeof output !== 'string') {
     return { ...result, output: { type: 'content', value: userParts(output) } }
   }

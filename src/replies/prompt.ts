@@ -10,7 +10,7 @@ import { vendorOptions } from '../providers/call-options.ts'
 import type { ReplyOptions } from './options.ts'
 import { saidMessages } from './prompt-messages.ts'
 import type { ResponseFormat } from './response-format.ts'
-import type { FunctionTool, ToolChoice } from './tools.ts'
+import { type FunctionTool, toldAs, type ToolChoice } from './tools.ts'
 
 /**
  * What a model of `provider` is asked: the interaction's prompt, what was said, what it may call, and how to
@@ -29,6 +29,7 @@ export function modelCall(
   const said: LanguageModelV4Message[] = saidMessages(
     history.filter((turn) => !isSystem(turn)),
     provider,
+    (called) => toldAs(options.tools, called),
   )
   return {
     prompt: system === '' ? said : [{ role: 'system', content: system }, ...said],

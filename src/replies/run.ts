@@ -112,6 +112,7 @@ export function createRunner(parts: {
         model,
         call: asked,
         said,
+        tools: reply.options.tools,
         limits: { ...limits, firstTokenTimeoutMs },
         abort,
         record(event) {

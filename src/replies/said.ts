@@ -37,8 +37,7 @@ function addEvent(content: ContentPart[], type: NewEvent['type'], json: string):
       addPiece(content, type.slice(0, -'.delta'.length) as Kind, (JSON.parse(json) as { text: string }).text)
       break
     case 'tool_call.started': {
-      const { call_id, name } = JSON.parse(json) as Told
-      content.push({ type: 'tool_call', call_id, name, arguments: '' })
+      content.push({ type: 'tool_call', ...(JSON.parse(json) as Told), arguments: '' })
       break
     }
     case 'tool_call.delta': {
@@ -50,7 +49,7 @@ function addEvent(content: ContentPart[], type: NewEvent['type'], json: string):
     case 'tool_call.done': {
       const told = JSON.parse(json) as Told
       const call = callIn(content, told.call_id)
-      if (call) Object.assign(call, { name: told.name, arguments: told.arguments })
+      if (call) Object.assign(call, told)
       break
     }
     default:
@@ -60,6 +59,7 @@ function addEvent(content: ContentPart[], type: NewEvent['type'], json: string):
 interface Told {
   call_id: string
   name: string
+  namespace?: string
   arguments: string
 }
 

@@ -3,7 +3,7 @@ import type { Making, MessageStatus, Usage } from '../../messages/message.ts'
 import type { OutputItem } from '../item.ts'
 import type { ResponseObject } from './response.ts'
 import { createRetelling, type Said } from './retelling.ts'
-import { createTelling } from './telling.ts'
+import { createTelling, type ToldCall } from './telling.ts'
 
 /** An event of a response, as OpenAI tells it. */
 export interface ResponseEvent {
@@ -75,13 +75,13 @@ export function createFold(reply: { id: string; model: string; isBackground: boo
         say({ kind: type.slice(0, -'.delta'.length) as 'text', ...(JSON.parse(data) as { text: string }) })
         break
       case 'tool_call.started':
-        say({ kind: 'call', step: 'started', ...(JSON.parse(data) as CallData) })
+        say({ kind: 'call', step: 'started', ...(JSON.parse(data) as ToldCall) })
         break
       case 'tool_call.delta':
-        say({ kind: 'call', step: 'delta', ...(JSON.parse(data) as CallData) })
+        say({ kind: 'call', step: 'delta', ...(JSON.parse(data) as ToldCall) })
         break
       case 'tool_call.done':
-        say({ kind: 'call', step: 'done', ...(JSON.parse(data) as CallData) })
+        say({ kind: 'call', step: 'done', ...(JSON.parse(data) as ToldCall) })
         break
       case 'reply.completed':
       case 'reply.incomplete':
@@ -116,12 +116,6 @@ export function createFold(reply: { id: string; model: string; isBackground: boo
   }
 
   return { begin, add }
-}
-
-interface CallData {
-  call_id: string
-  name: string
-  arguments: string
 }
 
 interface FinalData {

@@ -104,7 +104,7 @@ const functionCall = z.strictObject({
   call_id: callId,
   name: plainText({ min: 1, max: 256 }),
   arguments: text,
-  namespace: z.null({ error: 'is not supported' }).optional(),
+  namespace: plainText({ min: 1, max: 256 }).nullish(),
   caller,
   async: z.literal(false, { error: 'is not supported: what comes of a call is waited for' }).nullish(),
   parsed_arguments: ignored,

@@ -1,49 +1,13 @@
 import { z } from 'zod'
-import { toolName } from '../../messages/content.ts'
-import { jsonSchemaObject } from '../../replies/json-schema.ts'
 import { reasoningEfforts } from '../../replies/options.ts'
 import { responseFormat } from '../../replies/response-format.ts'
 import { plainText } from '../../text.ts'
 import { only, refused } from '../refused.ts'
 import { include } from './include.ts'
 import { responseInput } from './input.ts'
+import { toolChoiceField, type Tooling, toolsField } from './tools.ts'
 
 /** What a response is asked with. Each field that OpenAI knows is done, told again, or refused by name. */
-
-const noOtherTools = 'this server calls no tools of its own; tools of type function are called by you'
-
-const functionTool = z.strictObject({
-  type: z.literal('function'),
-  name: toolName,
-  description: plainText({ max: 16_384 }).nullish(),
-  parameters: jsonSchemaObject.nullish(),
-  strict: z.boolean().nullish(),
-  async: z.literal(false, { error: 'is not supported' }).nullish(),
-  defer_loading: z.literal(false, { error: 'is not supported' }).nullish(),
-  allowed_callers: z.array(z.literal('direct', { error: 'is not supported: only models call' })).nullish(),
-  output_schema: refused('what comes of a call is not checked'),
-})
-
-const tools = z
-  .array(z.discriminatedUnion('type', [functionTool], { error: `is not supported: ${noOtherTools}` }))
-  .max(128)
-
-const namedTool = z.strictObject({ type: z.literal('function'), name: toolName })
-const toolChoice = z.union([
-  z.enum(['none', 'auto', 'required']),
-  z.discriminatedUnion(
-    'type',
-    [
-      namedTool,
-      z.strictObject({
-        type: z.literal('allowed_tools'),
-        mode: z.enum(['none', 'auto', 'required']).default('auto'),
-        tools: z.array(namedTool).min(1).max(128),
-      }),
-    ],
-    { error: 'is not supported: known are function and allowed_tools' },
-  ),
-])
 
 const [textFormat, jsonObject, jsonSchema] = responseFormat.options
 const text = z.strictObject({
@@ -76,8 +40,8 @@ export const promptFields = {
   conversation: z
     .union([plainText({ min: 1, max: 256 }), z.strictObject({ id: plainText({ min: 1, max: 256 }) })])
     .nullish(),
-  tools: tools.nullish(),
-  tool_choice: toolChoice.nullish(),
+  tools: toolsField.nullish(),
+  tool_choice: toolChoiceField.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   text: text.nullish(),
   reasoning: reasoning.nullish(),
@@ -111,6 +75,8 @@ export const createFields = {
     .enum(['auto', 'default', 'fast', 'flex', 'priority', 'scale'], { error: 'is not supported' })
     .nullish(),
   user: plainText({ max: 512 }).nullish(),
+  /** What Codex says of itself. */
+  client_metadata: z.record(plainText({ max: 256 }), plainText({ max: 65_536 })).nullish(),
   safety_identifier: plainText({ max: 128 }).nullish(),
   prompt_cache_key: label,
   prompt_cache_retention: z.enum(['in_memory', '24h']).nullish(),
@@ -128,15 +94,8 @@ const httpFields = {
   stream_options: z.strictObject({ include_obfuscation: z.boolean().nullish() }).nullish(),
 }
 
-export const createBody = z
-  .strictObject({ ...createFields, ...httpFields })
-  .superRefine(({ background, store, conversation, previous_response_id: previous }, { addIssue }) => {
-    const wrong = (field: string, message: string) => addIssue({ code: 'custom', path: [field], message })
-    if (background && store === false) wrong('background', 'needs what it makes to be stored')
-    if (conversation && previous) wrong('previous_response_id', twoOrigins)
-  })
+export const createBody = z.strictObject({ ...createFields, ...httpFields }).superRefine(refuseContradictions)
 
-const twoOrigins = 'cannot be given together with conversation'
 const onlyHttp = 'on a WebSocket all is streamed, and nothing else'
 
 /** A message on a WebSocket. */
@@ -148,10 +107,26 @@ export const createMessage = z
     stream: z.literal(true, { error: `is not supported: ${onlyHttp}` }).nullish(),
     background: z.literal(false, { error: `is not supported: ${onlyHttp}` }).nullish(),
   })
-  .refine(({ conversation, previous_response_id: previous }) => !(conversation && previous), {
-    path: ['previous_response_id'],
-    error: twoOrigins,
-  })
+  .superRefine(refuseContradictions)
+
+/** What is wrong with one field because of another. */
+function refuseContradictions(
+  asked: Tooling & {
+    background?: boolean | null | undefined
+    store?: boolean | null | undefined
+    conversation?: unknown
+    previous_response_id?: string | null | undefined
+  },
+  { addIssue }: Pick<z.RefinementCtx, 'addIssue'>,
+): void {
+  const wrong = (path: PropertyKey[], message: string) => addIssue({ code: 'custom', path, message })
+  if (asked.background && asked.store === false) {
+    wrong(['background'], 'needs what it makes to be stored')
+  }
+  if (asked.conversation && asked.previous_response_id) {
+    wrong(['previous_response_id'], 'cannot be given together with conversation')
+  }
+}
 
 export type CreateRequest = z.infer<typeof createBody>
 

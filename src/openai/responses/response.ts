@@ -15,6 +15,19 @@ const format = z.discriminatedUnion('type', [
 ])
 
 const choiceMode = z.enum(['none', 'auto', 'required'])
+const functionView = z.object({
+  type: z.literal('function'),
+  name: z.string(),
+  description: z.string().nullable(),
+  parameters: z.record(z.string(), z.unknown()).nullable(),
+  strict: z.boolean().nullable(),
+})
+const namespaceView = z.object({
+  type: z.literal('namespace'),
+  name: z.string(),
+  description: z.string(),
+  tools: z.array(functionView),
+})
 const namedTool = z.object({ type: z.literal('function'), name: z.string() })
 
 export const usageSchema = z
@@ -64,15 +77,7 @@ export const responseSchema = z
       namedTool,
       z.object({ type: z.literal('allowed_tools'), mode: choiceMode, tools: z.array(namedTool) }),
     ]),
-    tools: z.array(
-      z.object({
-        type: z.literal('function'),
-        name: z.string(),
-        description: z.string().nullable(),
-        parameters: z.record(z.string(), z.unknown()).nullable(),
-        strict: z.boolean().nullable(),
-      }),
-    ),
+    tools: z.array(z.discriminatedUnion('type', [functionView, namespaceView])),
     truncation: z.enum(['auto', 'disabled']),
     usage: usageSchema.nullable(),
     user: z.string().nullable(),

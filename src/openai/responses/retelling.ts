@@ -1,9 +1,9 @@
-import type { Telling } from './telling.ts'
+import type { Telling, ToldCall } from './telling.ts'
 
 /** A step of what a model says. */
 export type Said =
   | { kind: 'text' | 'reasoning' | 'refusal'; text: string }
-  | { kind: 'call'; step: 'started' | 'delta' | 'done'; call_id: string; name: string; arguments: string }
+  | ({ kind: 'call'; step: 'started' | 'delta' | 'done' } & ToldCall)
 
 interface Piece {
   kind: Said['kind']
@@ -35,12 +35,12 @@ export function createRetelling(telling: Telling) {
       telling.say(said.kind, said.text)
       return
     }
-    const { step, call_id: callId, name, arguments: args } = said
+    const { step } = said
     if (step === 'started') {
       told.push({ kind: 'call', text: '' })
-      telling.startCall(callId, name)
-    } else if (step === 'delta') telling.addArguments(callId, args)
-    else telling.endCall(callId, name, args, 'completed')
+      telling.startCall(said)
+    } else if (step === 'delta') telling.addArguments(said.call_id, said.arguments)
+    else telling.endCall(said, 'completed')
   }
 
   function sayAgain(said: Said, { piece, chars }: { piece: number; chars: number }): void {

@@ -28,8 +28,9 @@ export async function saidIn(
   async function add(item: InputItem, place: string): Promise<void> {
     switch (item.type) {
       case 'function_call': {
-        const { call_id, name, arguments: args } = item
-        said.add('AI', [{ type: 'tool_call', call_id, name, arguments: args }])
+        const { call_id, name, namespace, arguments: args } = item
+        const called = { name, ...(namespace && { namespace }) }
+        said.add('AI', [{ type: 'tool_call', call_id, ...called, arguments: args }])
         break
       }
       case 'function_call_output': {

@@ -16,6 +16,9 @@ interface Growing {
   text: string
 }
 
+/** A call, as far as it was said. */
+export type ToldCall = Pick<CallItem, 'call_id' | 'name' | 'namespace' | 'arguments'>
+
 export type Telling = ReturnType<typeof createTelling>
 
 /** Tells how the items of a response come to be, piece by piece, as OpenAI's stream does. */
@@ -110,10 +113,10 @@ export function createTelling(messageId: string, emit: (type: string, fields: ob
     emit('response.output_item.done', { output_index: outputIndex, item: structuredClone(item) })
   }
 
-  function startCall(callId: string, name: string): void {
+  function startCall(call: Omit<ToldCall, 'arguments'>): void {
     closeGrowing('completed')
-    const call = { call_id: callId, name, arguments: '' }
-    calls.set(callId, open(callItem(idOf('function_call'), call, 'in_progress')))
+    const begun = { ...call, arguments: '' }
+    calls.set(call.call_id, open(callItem(idOf('function_call'), begun, 'in_progress')))
   }
 
   function addArguments(callId: string, delta: string): void {
@@ -124,13 +127,13 @@ export function createTelling(messageId: string, emit: (type: string, fields: ob
     emit('response.function_call_arguments.delta', { ...where, delta })
   }
 
-  function endCall(callId: string, name: string, args: string, status: 'completed' | 'incomplete'): void {
+  function endCall(said: ToldCall, status: 'completed' | 'incomplete'): void {
+    const { call_id: callId, name, arguments: args } = said
     const call = calls.get(callId)
     if (!call) return
     const { item, outputIndex } = call
     if (args.startsWith(item.arguments)) addArguments(callId, args.slice(item.arguments.length))
-    item.name = name
-    item.arguments = args
+    Object.assign(item, callItem(item.id, said, status))
     const where = { item_id: item.id, output_index: outputIndex }
     emit('response.function_call_arguments.done', { ...where, name, arguments: args })
     closeItem(call, status)
@@ -146,9 +149,7 @@ export function createTelling(messageId: string, emit: (type: string, fields: ob
   /** Ends whatever is open. */
   function close(status: 'completed' | 'incomplete'): void {
     closeGrowing(status)
-    for (const [callId, { item }] of calls) {
-      endCall(callId, item.name, item.arguments, callStatus(item.arguments))
-    }
+    for (const { item } of calls.values()) endCall(item, callStatus(item.arguments))
   }
 
   /** What was told is void: what is told from now on stands in its place, in items of its own. */

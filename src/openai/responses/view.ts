@@ -4,8 +4,9 @@ import type { ReplyOptions } from '../../replies/options.ts'
 import { openAiId } from '../ids.ts'
 import type { OutputItem } from '../item.ts'
 import { outputItems } from '../items.ts'
-import { keptOf, toolView } from './asked.ts'
+import { keptOf } from './asked.ts'
 import type { ResponseObject, ResponseUsage } from './response.ts'
+import { toolView } from './tools.ts'
 
 /** A reply as a response: all of it is stored with the reply, so that it is the same whenever it is read. */
 export function responseOf(reply: Message, making: Making, options: ReplyOptions): ResponseObject {
