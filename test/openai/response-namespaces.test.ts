@@ -75,6 +75,46 @@ describe('functions of namespaces', () => {
   })
 })
 
+const long = 'n'.repeat(60)
+const many = Array.from({ length: 100 }, (_, index) => `f${index}`)
+const impossible: Array<[name: string, body: object, param: string]> = [
+  ['a call of a tool without tools', { tool_choice: 'required' }, 'tool_choice'],
+  ['a tool that is not there', { tools, tool_choice: { type: 'function', name: 'fly' } }, 'tool_choice'],
+  [
+    'tools that are not there',
+    {
+      tools,
+      tool_choice: {
+        type: 'allowed_tools',
+        tools: [named('send'), named('fly')].map(({ type, name }) => ({ type, name })),
+      },
+    },
+    'tool_choice.tools[1].name',
+  ],
+  ['two tools of one name', { tools: [named('search'), named('search')] }, 'tools[1].name'],
+  ['a namespace with two of one name', { tools: [space('mail', 'send', 'send')] }, 'tools[0].tools[1].name'],
+  [
+    'what has no room for its namespace',
+    { tools: [named('search'), space(long, 'search')] },
+    'tools[1].tools[0].name',
+  ],
+  [
+    'too many in all',
+    { tools: [space('a', ...many), space('b', ...many.map((name) => `${name}b`))] },
+    'tools',
+  ],
+  [
+    'a namespace of other tools',
+    { tools: [{ ...space('a'), tools: [{ type: 'custom', name: 'x' }] }] },
+    'tools[0].tools[0].type',
+  ],
+]
+
+test.each(impossible)('%s is refused by name', async (_, body, param) => {
+  const answer = await server.post('/v1/responses', { model: 'openai/echo', input: 'Hello', ...body })
+  expect(answer).toMatchObject({ status: 400, body: { error: { param } } })
+})
+
 test('what Codex says of itself is accepted', async () => {
   const client_metadata = { turn_id: '1', 'x-codex-turn-metadata': '{}' }
   const body = { model: 'openai/echo', input: 'Hello', client_metadata }

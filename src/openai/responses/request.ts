@@ -5,7 +5,7 @@ import { plainText } from '../../text.ts'
 import { only, refused } from '../refused.ts'
 import { include } from './include.ts'
 import { responseInput } from './input.ts'
-import { toolChoiceField, type Tooling, toolsField } from './tools.ts'
+import { toolChoiceField, type Tooling, toolIssues, toolsField } from './tools.ts'
 
 /** What a response is asked with. Each field that OpenAI knows is done, told again, or refused by name. */
 
@@ -126,6 +126,7 @@ function refuseContradictions(
   if (asked.conversation && asked.previous_response_id) {
     wrong(['previous_response_id'], 'cannot be given together with conversation')
   }
+  for (const { path, message } of toolIssues(asked)) wrong(path, message)
 }
 
 export type CreateRequest = z.infer<typeof createBody>
