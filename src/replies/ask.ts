@@ -5,7 +5,8 @@ import { explainFailure, ProviderFailure } from '../providers/failure.ts'
 import { checkOutput } from './check-output.ts'
 import { goOn } from './go-on.ts'
 import { createHearing, type Heard } from './hear.ts'
-import { calledAs, type FunctionTool } from './tools.ts'
+import type { ReplyOptions } from './options.ts'
+import { calledAs } from './tools.ts'
 
 export interface AskLimits {
   firstTokenTimeoutMs: number
@@ -31,13 +32,13 @@ export async function askModel(options: {
   model: LanguageModelV4
   call: LanguageModelV4CallOptions
   said: ContentPart[]
-  /** What it may call. */
-  tools: FunctionTool[] | undefined
+  /** How it was asked for. */
+  asked: Pick<ReplyOptions, 'tools' | 'schemaIsAdvice'>
   limits: AskLimits
   abort: AbortController
   record: (event: NewEvent) => Promise<void> | undefined
 }): Promise<Answer> {
-  const { said, tools, limits, abort, record } = options
+  const { said, asked, limits, abort, record } = options
   const { model, call } = said.length > 0 ? goOn(options.model, options.call, said) : options
   const answer: Answer = {
     content: structuredClone(said),
@@ -48,7 +49,7 @@ export async function askModel(options: {
   const watch = watchTime(limits, abort)
   const hearing = createHearing(
     answer,
-    (name) => calledAs(tools, name),
+    (name) => calledAs(asked.tools, name),
     (event) => {
       watch.sawToken()
       answer.isOld = false
@@ -63,7 +64,7 @@ export async function askModel(options: {
     const { stream } = await untilAborted(started, abort.signal)
     await readUntilAborted(stream, abort.signal, hearing.hear)
     if (!answer.finish) throw new ProviderFailure('provider_interrupted', 'the stream has no finish part')
-    checkOutput(answer, call)
+    checkOutput(answer, call, asked)
   } catch (error) {
     answer.failure = abort.signal.aborted ? abort.signal.reason : explainFailure(error)
   } finally {

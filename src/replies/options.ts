@@ -29,6 +29,8 @@ export interface ReplyOptions {
   /** Whether one answer may call several tools. */
   parallelToolCalls?: boolean | undefined
   responseFormat?: ResponseFormat | undefined
+  /** Its schema is what the model is told, and no more: an answer that is JSON is right. */
+  schemaIsAdvice?: boolean | undefined
   /** `disabled`: a history that does not fit the model's window fails; else the oldest of it is left out. */
   truncation?: 'auto' | 'disabled' | undefined
   reasoning?:

@@ -112,7 +112,7 @@ export function createRunner(parts: {
         model,
         call: asked,
         said,
-        tools: reply.options.tools,
+        asked: reply.options,
         limits: { ...limits, firstTokenTimeoutMs },
         abort,
         record(event) {

@@ -152,6 +152,26 @@ describe('an answer', () => {
     expect((await upstream.asked(model)).body['response_format']).toMatchObject({ type: 'json_schema' })
   })
 
+  test('is held to a schema only where that is strict', async () => {
+    const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] }
+    const ask = async (words: string, strict?: boolean | null) => {
+      const model = newModel()
+      upstream.behaves(model, says([words]))
+      const format = { type: 'json_schema', name: 'place', schema, ...(strict !== undefined && { strict }) }
+      return (
+        await server.post('/v1/responses', { model: `openai/${model}`, input: 'Where?', text: { format } })
+      ).body
+    }
+    for (const strict of [undefined, null, false]) {
+      expect(await ask('{"town":"Rome"}', strict)).toMatchObject({
+        status: 'completed',
+        text: { format: { strict: false } },
+      })
+    }
+    expect(await ask('Rome', false)).not.toMatchObject({ status: 'completed' })
+    expect(await ask('{"town":"Rome"}', true)).not.toMatchObject({ status: 'completed' })
+  })
+
   test('is thought about first, and tells what was thought', async () => {
     const model = newModel()
     upstream.behaves(

@@ -48,6 +48,7 @@ export function optionsOf(asked: Omit<CreateRequest, 'input'>, kept: Kept): Repl
     toolChoice: choiceOf(choice),
     parallelToolCalls: parallel ?? undefined,
     responseFormat: formatOf(format),
+    schemaIsAdvice: format?.type === 'json_schema' && format.strict !== true ? true : undefined,
     truncation: asked.truncation ?? 'disabled',
     reasoning: reasoning ? reasoningOf(reasoning) : undefined,
     door: { ...kept },
