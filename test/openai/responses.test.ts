@@ -3,7 +3,7 @@ import type { ResponseStreamEvent } from 'openai/resources/responses/responses'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createAnswerCheck, type OpenApi, operationsOf } from '../support/openapi.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { holdsBack, refuses, says, startUpstream, type Upstream } from '../support/upstream.ts'
+import { holdsBack, says, startUpstream, type Upstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 
 let upstream: Upstream
@@ -149,14 +149,6 @@ describe('a response', () => {
     expect(await told(5)).toEqual(['One', 'You said: One', 'Two', 'You said: Two', 'Three'])
     await client.responses.delete(second.id)
     expect((await client.responses.retrieve(other.id)).output_text).toBe('You said: Or else')
-  })
-
-  test('that fails says why', async () => {
-    const model = newModel()
-    upstream.behaves(model, refuses(400))
-    const response = await client.responses.create({ model: `openai/${model}`, input: 'Hello' })
-    expect(response).toMatchObject({ status: 'failed', output: [], error: { code: 'invalid_prompt' } })
-    expect(wrongWith(response)).toBeUndefined()
   })
 
   test('that is cut off says where', async () => {

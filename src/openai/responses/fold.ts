@@ -1,6 +1,7 @@
 import type { ReplyEvent } from '../../events/event.ts'
 import type { Making, MessageStatus, Usage } from '../../messages/message.ts'
 import type { OutputItem } from '../item.ts'
+import { statusOf } from './outcome.ts'
 import type { ResponseObject } from './response.ts'
 import { createRetelling, type Said } from './retelling.ts'
 import { createTelling, type ToldCall } from './telling.ts'
@@ -111,7 +112,7 @@ export function createFold(reply: { id: string; model: string; isBackground: boo
   function finish({ status, attempt: last, finish_reason, usage, error }: FinalData): void {
     retelling.finish(status === 'completed')
     const making = { status, model, tried: [], attempt: last, finishReason: finish_reason, usage, error }
-    const type = finalEvents[status] ?? 'response.incomplete'
+    const type = finalEvents[statusOf(making)] ?? 'response.incomplete'
     emit(type, { response: snapshot({ ...making, completedAt: null }, telling.items) })
   }
 

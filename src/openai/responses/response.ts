@@ -49,7 +49,7 @@ export const responseSchema = z
     completed_at: z.int().nullable(),
     status: z.enum(messageStatuses),
     background: z.boolean(),
-    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    error: z.object({ code: z.string(), message: z.string(), type: z.string(), param: z.null() }).nullable(),
     incomplete_details: z.object({ reason: z.string() }).nullable(),
     instructions: z.string().nullable(),
     max_output_tokens: z.int().nullable(),

@@ -48,12 +48,13 @@ export function responseRoutes(
         summary: 'Have a model respond',
         description:
           'Waits for the end of the response; with `background` it answers at once, with `stream` by events. ' +
-          'Either way it is made to its end, and can be read and followed again.',
+          'Either way it is made to its end, and can be read and followed again. Where it was waited for and comes ' +
+          'to nothing, that is told by a status; `x-parley-response` has the id that it can be read by.',
         headers: idempotencyHeaders,
         body: createBody,
         response: {
           200: answer,
-          ...openAiRefusals.storing(
+          ...openAiRefusals.answering(
             'not_found',
             'previous_response_not_found',
             'interaction_busy',
@@ -82,9 +83,10 @@ export function responseRoutes(
       if (body.stream) return stream(ownerId, found, -1, reply)
       if (body.background) return viewOf(found)
       const ended = await waitFor(ownerId, found, reply)
-      const { error } = ended.reply.making
-      // What was asked for could not be done at all: OpenAI says so in this way.
-      return error?.code === 'context_length_exceeded' ? sendReplyError(reply, error) : viewOf(ended)
+      const { status, error } = ended.reply.making
+      if (status !== 'failed' || !error) return viewOf(ended)
+      // It came to nothing: OpenAI says so by a status, and its clients throw. It is kept all the same.
+      return sendReplyError(reply.header('x-parley-response', openAiId('resp_', id)), error)
     },
   )
 

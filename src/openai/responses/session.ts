@@ -3,6 +3,7 @@ import { ParleyError } from '../../errors.ts'
 import type { AskedReply, Replies } from '../../replies/replies.ts'
 import { openAiId } from '../ids.ts'
 import { keptOf } from './asked.ts'
+import { statusOf } from './outcome.ts'
 import type { CreateRequest } from './request.ts'
 import type { Responses } from './responses.ts'
 import { eventsOf } from './stream.ts'
@@ -71,7 +72,7 @@ export function createSession(parts: {
     const { reply } = await responses.findMade(ownerId, id)
     if (isOpen(reply.making.status)) return
     // What failed is no ground to go on from, nor what it stood on.
-    if (reply.making.status === 'failed') last = isBehind(request, last) ? undefined : last
+    if (statusOf(reply.making) === 'failed') last = isBehind(request, last) ? undefined : last
     else last = request.store === false ? id : undefined
   }
 

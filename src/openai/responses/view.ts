@@ -1,10 +1,10 @@
-import type { ReplyErrorCode } from '../../errors.ts'
 import type { Making, Message, Usage } from '../../messages/message.ts'
 import type { ReplyOptions } from '../../replies/options.ts'
 import { openAiId } from '../ids.ts'
 import type { OutputItem } from '../item.ts'
 import { outputItems } from '../items.ts'
 import { keptOf } from './asked.ts'
+import { errorOf, incompleteDetailsOf, statusOf } from './outcome.ts'
 import type { ResponseObject, ResponseUsage } from './response.ts'
 import { toolView } from './tools.ts'
 
@@ -33,10 +33,10 @@ export function responseWith(
     completed_at:
       making.status === 'completed' && making.completedAt !== null ? seconds(making.completedAt) : null,
     // Only what runs in the background tells that it waits.
-    status: making.status === 'queued' && !background ? 'in_progress' : making.status,
+    status: making.status === 'queued' && !background ? 'in_progress' : statusOf(making),
     background,
     error: errorOf(making),
-    incomplete_details: making.status === 'incomplete' ? { reason: reasonOf(making) } : null,
+    incomplete_details: incompleteDetailsOf(making),
     instructions: options.prompt ?? null,
     max_output_tokens: sampling.max_output_tokens ?? null,
     max_tool_calls: null,
@@ -89,23 +89,4 @@ export function usageOf(usage: Usage): ResponseUsage {
     output_tokens_details: { reasoning_tokens: usage.reasoning_tokens ?? 0 },
     total_tokens: input + output,
   }
-}
-
-/** OpenAI's name of what went wrong, where it has one; the sentence is ours. */
-const errorCodes: Partial<Record<ReplyErrorCode, string>> = {
-  provider_rate_limited: 'rate_limit_exceeded',
-  provider_rejected: 'invalid_prompt',
-  context_length_exceeded: 'invalid_prompt',
-  unsupported_by_model: 'invalid_prompt',
-  content_filtered: 'invalid_prompt',
-}
-
-function errorOf({ status, error }: Making): ResponseObject['error'] {
-  if (status !== 'failed' || !error) return null
-  return { code: errorCodes[error.code] ?? 'server_error', message: error.message }
-}
-
-function reasonOf({ error }: Making): string {
-  if (error?.code === 'content_filtered') return 'content_filter'
-  return error?.code ?? 'max_output_tokens'
 }

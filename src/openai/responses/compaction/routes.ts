@@ -68,7 +68,7 @@ export function compactionRoutes(
         body: compactBody,
         response: {
           200: compactedSchema,
-          ...openAiRefusals.storing(
+          ...openAiRefusals.answering(
             'not_found',
             'previous_response_not_found',
             'unknown_model',
