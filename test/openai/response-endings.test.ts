@@ -10,6 +10,7 @@ import {
   echoes,
   endsEarlyAfter,
   fallsSilentAfter,
+  holdsBack,
   refuses,
   says,
   startUpstream,
@@ -124,6 +125,19 @@ const cutOffs: Array<[name: string, Behaviour, reason: string]> = [
 test.each(cutOffs)('an answer that is cut off %s is incomplete', async (_, behaviour, reason) => {
   const response = await client.responses.create({ model: modelThat(behaviour), input: 'Hello' })
   expect(response).toMatchObject({ status: 'incomplete', error: null, incomplete_details: { reason } })
+})
+
+test('who follows a response that is deleted while it is made is told so', async () => {
+  const model = modelThat(holdsBack(['A '], ['b']).behaviour)
+  const stream = await client.responses.create({ model, input: 'Hello', stream: true })
+  const reading = async () => {
+    let id = ''
+    for await (const event of stream) {
+      if (event.type === 'response.created') ({ id } = event.response)
+      if (event.type === 'response.output_text.delta') await client.responses.delete(id)
+    }
+  }
+  await expect(reading()).rejects.toThrow('The response was deleted while it was made')
 })
 
 test('the AI SDK hears why an answer broke off', async () => {

@@ -121,6 +121,21 @@ test('a stored response goes on without its connection', async () => {
   await asked.closed
 })
 
+test('a response that is deleted while it is made ends with an error, and the connection goes on', async () => {
+  upstream.behaves('unending', hangs())
+  const { socket, ask, close } = await connect()
+  const created = once(socket, 'message')
+  const asked = ask({ model: 'openai/unending', input: 'Hello' })
+  const [data] = (await created) as [Buffer]
+  const { response } = JSON.parse(data.toString())
+  await upstream.asked('unending')
+  await client.responses.delete(response.id)
+  const message = 'The response was deleted while it was made.'
+  expect(await asked).toMatchObject({ type: 'error', status: 404, error: { code: 'not_found', message } })
+  expect(await ask({ input: 'Hello' })).toMatchObject({ type: 'response.completed' })
+  close()
+})
+
 test('a connection is refused without a key, and to the pages of others', async () => {
   const refusal = async (headers: Record<string, string>) => {
     const socket = new WebSocket(`${server.url}/v1/responses`, { headers })
