@@ -165,3 +165,49 @@ describe('what a response tells', () => {
     expect(data.map((item) => item.type === 'message' && item.role)).toEqual(['system', 'developer', 'user'])
   })
 })
+
+describe('without an input', () => {
+  const empty: Array<[name: string, body: object]> = [
+    ['left out', {}],
+    ['of null', { input: null }],
+    ['of no items', { input: [] }],
+    ['of no text', { input: '' }],
+  ]
+
+  test.each(empty)('%s, what stands in a conversation is answered', async (_, input) => {
+    const items = [{ type: 'message' as const, role: 'user' as const, content: 'My word is papaya' }]
+    const { id: conversation } = await client.conversations.create({ items })
+    const { body } = await server.post('/v1/responses', { model: 'openai/echo', conversation, ...input })
+    expect(body).toMatchObject({
+      status: 'completed',
+      output: [{ content: [{ text: 'You said: My word is papaya' }] }],
+    })
+    expect((await client.responses.inputItems.list(body.id)).data).toEqual([])
+    await client.responses.delete(body.id)
+    const { data } = await client.conversations.items.list(conversation)
+    expect(data).toHaveLength(2)
+  })
+
+  test.each(empty)('%s, a response is gone on with', async (name, input) => {
+    const model = `again-${name.replaceAll(' ', '-')}`
+    const first = await client.responses.create({ model: `openai/${model}`, input: 'Hello' })
+    const asked = { model: `openai/${model}`, previous_response_id: first.id, ...input }
+    expect(await server.post('/v1/responses', asked)).toMatchObject({
+      status: 200,
+      body: { previous_response_id: first.id },
+    })
+    const { messages } = (await upstream.asked(model, 2)).body
+    expect(messages.map(({ content }) => content)).toEqual(['Hello', 'You said: Hello'])
+  })
+
+  test.each(empty)('%s, there is nothing to begin with', async (_, input) => {
+    const refused = { status: 400, body: { error: { param: 'input', code: 'missing_required_parameter' } } }
+    expect(await server.post('/v1/responses', { model: 'openai/echo', ...input })).toMatchObject(refused)
+    const { id: conversation } = await client.conversations.create()
+    const asked = { model: 'openai/echo', conversation, ...input }
+    expect(await server.post('/v1/responses', asked)).toMatchObject({
+      status: 400,
+      body: { error: { param: 'input' } },
+    })
+  })
+})

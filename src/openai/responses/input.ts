@@ -159,7 +159,7 @@ export const inputItem = z
   .meta({ id: 'GivenItem', description: 'Something that was said, called or thought before.' })
 
 export const responseInput = z
-  .union([plainText({ min: 1, max: maxTextChars }), z.array(inputItem).min(1).max(maxItems)])
+  .union([text, z.array(inputItem).max(maxItems)])
   .meta({ id: 'GivenInput', description: 'A text that the user says, or items.' })
 
 export type InputItem = z.infer<typeof inputItem>

@@ -53,7 +53,7 @@ const label = plainText({ max: 64 }).nullish()
 /** `POST /v1/responses`, and the frames `response.create` but for their `type`. */
 export const createFields = {
   ...promptFields,
-  input: responseInput,
+  input: responseInput.nullish(),
   metadata: z
     .record(plainText({ min: 1, max: 64 }), plainText({ max: 512 }))
     .refine((given) => Object.keys(given).length <= 16, { error: 'may have at most 16 keys' })
@@ -116,6 +116,7 @@ function refuseContradictions(
     store?: boolean | null | undefined
     conversation?: unknown
     previous_response_id?: string | null | undefined
+    input?: { length: number } | string | null | undefined
   },
   { addIssue }: Pick<z.RefinementCtx, 'addIssue'>,
 ): void {
@@ -125,6 +126,10 @@ function refuseContradictions(
   }
   if (asked.conversation && asked.previous_response_id) {
     wrong(['previous_response_id'], 'cannot be given together with conversation')
+  }
+  // What is there can be answered (once more) without more being said.
+  if (!asked.conversation && !asked.previous_response_id && !asked.input?.length) {
+    wrong(['input'], 'is required')
   }
   for (const { path, message } of toolIssues(asked)) wrong(path, message)
 }

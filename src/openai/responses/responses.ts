@@ -45,8 +45,9 @@ export function createResponses(parts: {
   ): Promise<string> {
     replies.mayPost({ wantsReply: true })
     const origin = await originOf(ownerId, asked, unstored)
-    const said = await saidIn(asked.input, itemFinder(messages, ownerId))
-    await checkCalls(messages, said, asked.input, origin)
+    const said = await saidIn(asked.input ?? [], itemFinder(messages, ownerId))
+    await checkCalls(messages, said, asked.input ?? [], origin)
+    if (said.length === 0) await mustHaveSaid(origin)
     const told = { ...toldOf(asked), ...origin.told }
     const turn = {
       said,
@@ -95,6 +96,17 @@ export function createResponses(parts: {
     const { reply } = await (isUnstored ? findMade(ownerId, unstored) : findPrevious(ownerId, previousId))
     const told = { previous_response_id: openAiId('resp_', reply.id) }
     return { way: wayOf(reply), previous: reply, told }
+  }
+
+  /** Refuses to have answered what nobody has said anything in yet. */
+  async function mustHaveSaid({ way, previous }: Origin): Promise<void> {
+    if (previous) return
+    const { data } = way ? await messages.list(way, { limit: 1, order: 'desc' }) : { data: [] }
+    if (data.length > 0) return
+    const message = 'is required: nothing was said in this conversation yet'
+    throw new ParleyError('invalid_request', `input ${message}`, {
+      fields: [{ in: 'body', field: 'input', message }],
+    })
   }
 
   async function findPrevious(ownerId: string, id: string): Promise<AskedReply> {

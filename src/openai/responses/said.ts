@@ -14,6 +14,7 @@ export async function saidIn(
   findItem: FindItem,
   field = 'input',
 ): Promise<NewMessage[]> {
+  if (input.length === 0) return []
   if (typeof input === 'string') return [{ role: 'Human', content: input }]
   const said = gathering()
   for (const [index, item] of input.entries()) await add(item, `${field}.${index}`)
