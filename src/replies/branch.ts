@@ -28,8 +28,9 @@ export function createBranch(parts: {
     const message = await messages.find(ownerId, id)
     const parentId = message.role === 'AI' ? message.parentId : answerable(message)
     if (parentId === null) throw nothingToAnswer()
-    // Not which models it had, which may be why, what was to become of it, nor what a door keeps with that one.
-    const { models, door, onCrash, maxAttempts, ...asked } = await optionsOf(id)
+    // Not which models it had, which may be why, what was to become of it, that none was asked, nor what a door
+    // keeps with that one.
+    const { models, door, onCrash, maxAttempts, generates, ...asked } = await optionsOf(id)
     const options = { ...asked, ...given(asking.options) }
     return post(ownerId, message.interactionId, { ...asking, options, said: [], wantsReply: true, parentId })
   }

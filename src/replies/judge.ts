@@ -43,7 +43,7 @@ export function endWith(
 }
 
 /** Why there is no (whole) answer; undefined where nothing failed. */
-export function failureOf({ content, finish, failure }: Answer): ProviderFailure | undefined {
+export function failureOf({ content, finish, failure, isUnasked }: Answer): ProviderFailure | undefined {
   if (failure instanceof ProviderFailure) return failure
   if (failure instanceof ParleyError && failure.code === 'unknown_model') {
     return new ProviderFailure('model_not_found', failure.message)
@@ -54,6 +54,7 @@ export function failureOf({ content, finish, failure }: Answer): ProviderFailure
       cause: failure,
     })
   }
+  if (isUnasked) return undefined
   const reason = finish?.reason.unified
   if (reason === 'error')
     return new ProviderFailure('provider_unavailable', `finish reason: ${finish?.reason.raw}`)

@@ -47,12 +47,18 @@ export function createRunner(parts: {
     if ((due.notBefore ?? 0) > now() || due.group !== job.group) return due
     const more = { interactionId: due.interactionId, group: due.group }
     const { isGivenUp, keeps } = beginningOf(reply, canContinue(reply.model), limits.maxCrashes)
-    const turn = isGivenUp ? giveUp(reply) : await takeTurn(reply, keeps)
+    const turn = isGivenUp ? giveUp(reply) : await turnOf(reply, keeps)
     // Nothing is to come where it was cancelled meanwhile.
     if (turn.kind === 'later') return turn.job ?? (hasMore ? more : undefined)
     await attempt(turn, keeps, stopping)
     // What is posted from now on brings a job of its own.
     return hasMore && !stopping.aborted ? more : undefined
+  }
+
+  /** No provider is waited for where none is asked. */
+  async function turnOf(reply: OpenReply, keeps: Beginning['keeps']): Promise<Turn> {
+    if (reply.options.generates === false) return { kind: 'go', reply, call: undefined }
+    return takeTurn(reply, keeps)
   }
 
   async function attempt(
@@ -103,6 +109,7 @@ export function createRunner(parts: {
     call: Call | undefined,
     record: (event: NewEvent) => Promise<void> | undefined,
   ): Promise<Answer> {
+    if (reply.options.generates === false) return unasked
     try {
       const resolved = models.resolve(reply.model)
       const asked = await prepare(reply, resolved, said)
@@ -147,6 +154,17 @@ export function createRunner(parts: {
 function giveUp(reply: OpenReply): Turn {
   const detail = `attempts that ended with their process: ${reply.crashes + 1}`
   return { kind: 'give up', reply, failure: new ProviderFailure('crashed', detail) }
+}
+
+const noTokens = { total: 0, text: undefined, reasoning: 0 }
+const unasked: Answer = {
+  content: [],
+  isUnasked: true,
+  finish: {
+    reason: { unified: 'stop', raw: undefined },
+    usage: { inputTokens: { total: 0, noCache: 0, cacheRead: 0, cacheWrite: 0 }, outputTokens: noTokens },
+  },
+  failure: undefined,
 }
 
 /** What was said before, and nothing more. */

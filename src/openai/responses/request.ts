@@ -87,11 +87,13 @@ export const createFields = {
   access_programs: refused('there are none'),
 }
 
+const streamOptions = z.strictObject({ include_obfuscation: z.boolean().nullish() })
+
 /** What only the transport of HTTP has. */
 const httpFields = {
   background: z.boolean().nullish(),
   stream: z.boolean().nullish(),
-  stream_options: z.strictObject({ include_obfuscation: z.boolean().nullish() }).nullish(),
+  stream_options: streamOptions.nullish(),
 }
 
 export const createBody = z.strictObject({ ...createFields, ...httpFields }).superRefine(refuseContradictions)
@@ -103,7 +105,9 @@ export const createMessage = z
   .strictObject({
     ...createFields,
     type: z.literal('response.create', { error: 'is not supported: only response.create is' }),
-    generate: z.literal(true, { error: 'is not supported' }).nullish(),
+    generate: z.boolean().nullish(),
+    stream_id: plainText({ min: 1, max: 256 }).nullish(),
+    stream_options: streamOptions.nullish(),
     stream: z.literal(true, { error: `is not supported: ${onlyHttp}` }).nullish(),
     background: z.literal(false, { error: `is not supported: ${onlyHttp}` }).nullish(),
   })
@@ -134,7 +138,9 @@ function refuseContradictions(
   for (const { path, message } of toolIssues(asked)) wrong(path, message)
 }
 
-export type CreateRequest = z.infer<typeof createBody>
+/** Whichever transport it came by. */
+export type CreateRequest = z.infer<typeof createBody> &
+  Pick<z.infer<typeof createMessage>, 'generate' | 'stream_id'>
 
 /** `POST /v1/responses/input_tokens` */
 export const countBody = z.strictObject({
