@@ -6,13 +6,21 @@ import { checkOutput } from './check-output.ts'
 import { goOn } from './go-on.ts'
 import { createHearing, type Heard } from './hear.ts'
 import type { ReplyOptions } from './options.ts'
-import { calledAs } from './tools.ts'
+import { createCalls } from './calls.ts'
 
 export interface AskLimits {
   firstTokenTimeoutMs: number
   tokenTimeoutMs: number
   replyTimeoutMs: number
   maxReplyChars: number
+}
+
+/** What attempts before this one left. */
+export interface Before {
+  /** What they said, and readers keep. */
+  said: ContentPart[]
+  /** The ids of all calls that they told. */
+  callIds: ReadonlySet<string>
 }
 
 /** What came of asking a model: all that it said, and how that ended. */
@@ -26,21 +34,22 @@ export interface Answer extends Heard {
 }
 
 /**
- * Asks `model` and hands each piece of its answer to `record`; it goes on with what it `said` at an attempt before,
+ * Asks `model` and hands each piece of its answer to `record`; it goes on with what it said at an attempt before,
  * if it did. Never rejects: whatever goes wrong is in the answer, beside what was said before it. `abort` is also
  * aborted here, when the model takes too long or says too much; that closes the connection to the provider.
  */
 export async function askModel(options: {
   model: LanguageModelV4
   call: LanguageModelV4CallOptions
-  said: ContentPart[]
+  before: Before
   /** How it was asked for. */
   asked: Pick<ReplyOptions, 'tools' | 'schemaIsAdvice'>
   limits: AskLimits
   abort: AbortController
   record: (event: NewEvent) => Promise<void> | undefined
 }): Promise<Answer> {
-  const { said, asked, limits, abort, record } = options
+  const { before, asked, limits, abort, record } = options
+  const { said } = before
   const { model, call } = said.length > 0 ? goOn(options.model, options.call, said) : options
   const answer: Answer = {
     content: structuredClone(said),
@@ -49,18 +58,15 @@ export async function askModel(options: {
     failure: undefined,
   }
   const watch = watchTime(limits, abort)
-  const hearing = createHearing(
-    answer,
-    (name) => calledAs(asked.tools, name),
-    (event) => {
-      watch.sawToken()
-      answer.isOld = false
-      if (hearing.chars > limits.maxReplyChars) {
-        abort.abort(new ProviderFailure('reply_too_long', 'the answer is longer than MAX_REPLY_CHARS'))
-      }
-      return record(event)
-    },
-  )
+  const calls = createCalls(asked.tools, before.callIds)
+  const hearing = createHearing(answer, calls, (event) => {
+    watch.sawToken()
+    answer.isOld = false
+    if (hearing.chars > limits.maxReplyChars) {
+      abort.abort(new ProviderFailure('reply_too_long', 'the answer is longer than MAX_REPLY_CHARS'))
+    }
+    return record(event)
+  })
   try {
     const started = model.doStream({ ...call, abortSignal: abort.signal })
     const { stream } = await untilAborted(started, abort.signal)

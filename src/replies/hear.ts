@@ -5,10 +5,10 @@ import type {
   SharedV4ProviderMetadata,
 } from '@ai-sdk/provider'
 import type { NewEvent } from '../events/event.ts'
-import type { ContentPart, ReasoningPart } from '../messages/content.ts'
+import type { ContentPart, ReasoningPart, ToolCallPart } from '../messages/content.ts'
 import { isRefusal } from '../providers/call-options.ts'
-import { addPiece, callIn } from './said.ts'
-import type { Called } from './tools.ts'
+import type { Calls } from './calls.ts'
+import { addPiece } from './said.ts'
 
 /** What a model said. */
 export interface Heard {
@@ -25,14 +25,9 @@ type Wait = Promise<void> | undefined
 
 /**
  * Adds what a model streams to `heard`, behind what is there, and tells the events of it with `tell`, whose promise is
- * handed on. A function is called what its client calls it, by `calledAs`. Calls of tools that the provider runs itself
- * are no parts: it was given none.
+ * handed on. Calls of tools that the provider runs itself are no parts: it was given none.
  */
-export function createHearing(
-  heard: Heard,
-  calledAs: (name: string) => Called,
-  tell: (event: NewEvent) => Wait,
-) {
+export function createHearing(heard: Heard, calls: Calls, tell: (event: NewEvent) => Wait) {
   const { content } = heard
   /** What is being thought, by the provider's name for it. */
   const thoughts = new Map<string, ReasoningPart>()
@@ -86,30 +81,29 @@ export function createHearing(
   }
 
   function startCall(id: string, name: string): Wait {
-    const called = calledAs(name)
-    content.push({ type: 'tool_call', call_id: id, ...called, arguments: '' })
+    const call = calls.begin(id, name)
+    content.push(call)
     chars += id.length + name.length
-    return tell({ type: 'tool_call.started', data: { call_id: id, ...called } })
+    return tell({ type: 'tool_call.started', data: toldCall(call) })
   }
 
   function addArguments(id: string, delta: string): Wait {
-    const call = callIn(content, id)
+    const call = calls.current(id)
     if (!call || delta === '') return undefined
     call.arguments += delta
     chars += delta.length
-    return tell({ type: 'tool_call.delta', data: { call_id: id, arguments: delta } })
+    return tell({ type: 'tool_call.delta', data: { call_id: call.call_id, arguments: delta } })
   }
 
   function endCall({ toolCallId: id, toolName: name, input, providerMetadata }: ToolCall): Wait {
     // Some say no more of a call than this.
-    if (!callIn(content, id)) void startCall(id, name)
-    const call = callIn(content, id)
+    if (!calls.current(id)) void startCall(id, name)
+    const call = calls.end(id)
     if (!call) return undefined
     chars += input.length - call.arguments.length
-    const called = calledAs(name)
-    Object.assign(call, called, { arguments: input })
+    Object.assign(call, calls.calledAs(name), { arguments: input })
     if (providerMetadata) keep(call, providerMetadata)
-    return tell({ type: 'tool_call.done', data: { call_id: id, ...called, arguments: input } })
+    return tell({ type: 'tool_call.done', data: { ...toldCall(call), arguments: input } })
   }
 
   function keep(part: { provider?: SharedV4ProviderMetadata }, metadata: SharedV4ProviderMetadata) {
@@ -124,6 +118,10 @@ export function createHearing(
       return chars
     },
   }
+}
+
+function toldCall({ call_id, name, namespace }: ToolCallPart) {
+  return { call_id, name, ...(namespace !== undefined && { namespace }) }
 }
 
 /** By provider: a signature comes behind what it signs. */

@@ -8,7 +8,7 @@ import type { ContentPart } from '../messages/content.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { Call } from '../providers/health.ts'
 import type { Models } from '../providers/registry.ts'
-import { type Answer, type AskLimits, askModel } from './ask.ts'
+import { type Answer, type AskLimits, askModel, type Before } from './ask.ts'
 import type { createClaim } from './claim.ts'
 import type { Conclude } from './conclude.ts'
 import { failureOf } from './judge.ts'
@@ -75,10 +75,12 @@ export function createRunner(parts: {
     else stopping.addEventListener('abort', stop)
     const claim = claimReply(reply, keeps, (reason) => abort.abort(reason))
     try {
-      // Claimed first where something may stay: until then others could add to it.
-      const said = keeps ? (await claim.made()).said : []
+      // Claimed first where something was said before: until then others could add to it.
+      const before = reply.attempt > 0 ? await claim.made() : nothing
       const answer =
-        turn.kind === 'go' ? await ask(reply, said, abort, call, claim.record) : only(said, turn.failure)
+        turn.kind === 'go'
+          ? await ask(reply, before, abort, call, claim.record)
+          : only(before.said, turn.failure)
       if (!abort.signal.aborted || abort.signal.reason instanceof ProviderFailure) report(call, answer)
       // Not the end of the reply: whoever looks next can read what it is asked.
       if (isDatabaseAway(answer.failure)) throw answer.failure
@@ -104,7 +106,7 @@ export function createRunner(parts: {
 
   async function ask(
     reply: OpenReply,
-    said: ContentPart[],
+    before: Before,
     abort: AbortController,
     call: Call | undefined,
     record: (event: NewEvent) => Promise<void> | undefined,
@@ -112,13 +114,13 @@ export function createRunner(parts: {
     if (reply.options.generates === false) return unasked
     try {
       const resolved = models.resolve(reply.model)
-      const asked = await prepare(reply, resolved, said)
+      const asked = await prepare(reply, resolved, before.said)
       const model = await models.load(resolved)
       const { firstTokenTimeoutMs = limits.firstTokenTimeoutMs } = resolved.provider
       return await askModel({
         model,
         call: asked,
-        said,
+        before,
         asked: reply.options,
         limits: { ...limits, firstTokenTimeoutMs },
         abort,
@@ -128,7 +130,7 @@ export function createRunner(parts: {
         },
       })
     } catch (failure) {
-      return only(said, failure)
+      return only(before.said, failure)
     }
   }
 
@@ -156,6 +158,7 @@ function giveUp(reply: OpenReply): Turn {
   return { kind: 'give up', reply, failure: new ProviderFailure('crashed', detail) }
 }
 
+const nothing: Before = { said: [], callIds: new Set() }
 const noTokens = { total: 0, text: undefined, reasoning: 0 }
 const unasked: Answer = {
   content: [],

@@ -24,6 +24,12 @@ export function speakerIn(events: Array<Pick<ReplyEvent, 'type' | 'data'>>): str
   return begun && (JSON.parse(begun.data) as { model: string }).model
 }
 
+/** The ids of all calls that were told, whatever became of them. */
+export function callIdsIn(events: Array<Pick<ReplyEvent, 'type' | 'data'>>): Set<string> {
+  const started = events.filter(({ type }) => type === 'tool_call.started')
+  return new Set(started.map(({ data }) => (JSON.parse(data) as Told).call_id))
+}
+
 function addEvent(content: ContentPart[], type: NewEvent['type'], json: string): void {
   switch (type) {
     case 'reply.started':
@@ -64,7 +70,7 @@ interface Told {
 }
 
 /** The call of that id, in the answer that is being made. */
-export function callIn(content: ContentPart[], callId: string) {
+function callIn(content: ContentPart[], callId: string) {
   return content.findLast((part) => part.type === 'tool_call' && part.call_id === callId) as
     | Extract<ContentPart, { type: 'tool_call' }>
     | undefined

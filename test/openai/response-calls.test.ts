@@ -86,3 +86,25 @@ describe('behind an answer that calls', () => {
     expect(messages.map(({ content }) => content)).toEqual(['My word is papaya', 'You said: x', 'Which?'])
   })
 })
+
+test('two calls that a model gives one id are told and answered each by itself', async () => {
+  const tools = [{ type: 'function' as const, name: 'f', parameters: null, strict: null }]
+  const call = (city: string) => ({ id: 'call_1', name: 'f', pieces: [`{"city":"${city}"}`] })
+  upstream.behaves('repeats-ids', callsTools([call('Rome'), call('Bonn')]), echoes())
+  const stream = client.responses.stream({ model: 'openai/repeats-ids', tools, input: 'Weather?' })
+  const done: string[] = []
+  stream.on('response.function_call_arguments.done', (event) => done.push(event.item_id))
+  const response = await stream.finalResponse()
+  expect(done).toEqual(response.output.map(({ id }) => id))
+  expect(response.output).toMatchObject([
+    { call_id: 'call_1', arguments: '{"city":"Rome"}' },
+    { call_id: 'call_1_2', arguments: '{"city":"Bonn"}' },
+  ])
+  await client.responses.create({
+    model: 'openai/repeats-ids',
+    previous_response_id: response.id,
+    input: [output('call_1_2'), output('call_1')] as never,
+  })
+  const { messages } = (await upstream.asked('repeats-ids', 2)).body
+  expect(messages.map(({ role }) => role)).toEqual(['user', 'assistant', 'tool', 'tool'])
+})
