@@ -34,6 +34,8 @@ export interface Making {
   model: string
   tried: Tried[]
   attempt: number
+  /** The attempt whose words stand there, where readers were told others before. */
+  toldAttempt?: number | null
   finishReason: string | null
   usage: Usage | null
   error: { code: ReplyErrorCode; message: string } | null

@@ -47,7 +47,7 @@ function systemRole(metadata: Message['metadata']): 'system' | 'developer' {
 
 /** What a model said, or a client in its name, as items. */
 export function outputItems({ id, content, metadata, making }: Message): OutputItem[] {
-  const items = assemble(id, shownContent(content))
+  const items = assemble({ id, toldAttempt: making?.toldAttempt }, shownContent(content))
   const { phase } = metadata
   if (!making && (phase === 'commentary' || phase === 'final_answer')) {
     for (const item of items) if (item.type === 'message') item.phase = phase
@@ -74,19 +74,19 @@ export function callStatus(args: string): 'completed' | 'incomplete' {
 }
 
 /** The parts of a message, and the name of each item that they make, by its kind and number. */
-function assemble(id: string, content: ContentPart[]): OutputItem[] {
+function assemble(whose: Whose, content: ContentPart[]): OutputItem[] {
   const items: OutputItem[] = []
   for (const part of content) {
     const last = items.at(-1)
     const said = outputContent(part)
     if (said && last?.type === 'message') last.content.push(said)
-    else if (said) items.push({ ...newItem('message', itemId(id, 'message', items)), content: [said] })
+    else if (said) items.push({ ...newItem('message', itemId(whose, 'message', items)), content: [said] })
     else if (part.type === 'reasoning') {
       const { text } = part
-      const item = newItem('reasoning', itemId(id, 'reasoning', items))
+      const item = newItem('reasoning', itemId(whose, 'reasoning', items))
       items.push({ ...item, summary: [{ type: 'summary_text', text }] })
     } else if (part.type === 'tool_call') {
-      items.push(callItem(itemId(id, 'function_call', items), part, 'completed'))
+      items.push(callItem(itemId(whose, 'function_call', items), part, 'completed'))
     }
   }
   return items
@@ -97,9 +97,19 @@ const idKinds = { message: 'msg_', reasoning: 'rs_', function_call: 'fc_' } as c
   IdKind
 >
 
+/** Whose items those are, and the attempt that told them in place of others. */
+interface Whose {
+  id: string
+  toldAttempt?: number | null | undefined
+}
+
 /** The id of the next item of a message: the first of each kind has only the message's digits. */
-export function itemId(messageId: string, type: OutputItem['type'], before: Array<{ type: string }>): string {
-  return openAiId(idKinds[type], messageId, before.filter((item) => item.type === type).length)
+export function itemId(
+  { id, toldAttempt }: Whose,
+  type: OutputItem['type'],
+  before: Array<{ type: string }>,
+) {
+  return openAiId(idKinds[type], id, before.filter((item) => item.type === type).length, toldAttempt)
 }
 
 /** An item that has nothing in it yet. */

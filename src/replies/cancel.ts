@@ -7,13 +7,14 @@ import type { MessageStore } from '../messages/store.ts'
 import { estimateTokens } from '../messages/tokens.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { WaitingReply } from './open-store.ts'
+import { toldAttemptIn } from './retelling.ts'
 import { saidIn } from './said.ts'
 import type { ReplyStore } from './store.ts'
 
 /** Ends a reply because a client wants that. */
 export function createCancel(parts: {
   storage: Storage
-  store: Pick<ReplyStore, 'cancel'>
+  store: Pick<ReplyStore, 'cancel' | 'setToldAttempt'>
   messages: Pick<MessageStore, 'find' | 'writeContent'>
   events: Pick<EventLog, 'append' | 'whole'>
   jobs: Pick<Jobs, 'hurry'>
@@ -48,6 +49,8 @@ export function createCancel(parts: {
     const { log, attempt } = cancelled
     const told = await events.whole(tx, log)
     const content = saidIn(told)
+    const again = toldAttemptIn(told, false)
+    if (again !== undefined) await store.setToldAttempt(tx, id, again)
     await messages.writeContent(tx, { id, content, tokens: estimateTokens(content), now: now() })
     const data = { status: 'cancelled', attempt, finish_reason: null, usage: null, error: null }
     const place = { log, next: (told.at(-1)?.sequence ?? 0) + 1 }

@@ -4,6 +4,7 @@ import type { Message } from '../../src/messages/message.ts'
 import { createFold, type ResponseEvent } from '../../src/openai/responses/fold.ts'
 import { outputItems } from '../../src/openai/items.ts'
 import { responseWith } from '../../src/openai/responses/view.ts'
+import { toldAttemptIn } from '../../src/replies/retelling.ts'
 import { saidIn } from '../../src/replies/said.ts'
 
 type Step = [type: EventType, data: object]
@@ -163,8 +164,10 @@ describe('the events of a response', () => {
     const events = fold(steps)
     expect(events.map((event) => event.sequence_number)).toEqual(events.map((_event, index) => index))
     const [, { status }] = steps.at(-1) as [string, { status: 'completed' }]
-    const making = { status } as NonNullable<Message['making']>
-    const content = saidIn(logOf(steps))
+    const log = logOf(steps)
+    const toldAttempt = toldAttemptIn(log, status === 'completed')
+    const making = { status, toldAttempt } as NonNullable<Message['making']>
+    const content = saidIn(log)
     const stored = outputItems({ id, content, metadata: {}, making } as unknown as Message)
     expect(events.at(-1)).toMatchObject({ response: { output: stored } })
   })

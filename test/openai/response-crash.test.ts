@@ -2,7 +2,7 @@ import OpenAI from 'openai'
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ServerProcess, spawnServer } from '../support/process.ts'
-import { fallsSilentAfter, says, startUpstream, type Upstream } from '../support/upstream.ts'
+import { callsTools, fallsSilentAfter, says, startUpstream, type Upstream } from '../support/upstream.ts'
 
 let upstream: Upstream
 let server: ServerProcess
@@ -62,3 +62,36 @@ test.each(ends)(
     expect((await replayed.finalResponse()).output_text).toBe(again.join(''))
   },
 )
+
+test('who follows a response whose model calls a tool before a kill and after it hears of both, and has the second', async () => {
+  const call = (place: string) => ({ id: 'call_1', name: 'weather', pieces: [JSON.stringify({ place })] })
+  upstream.behaves('calls', callsTools([call('Rome')], { end: null }), callsTools([call('Bonn')]))
+  const tools = [{ type: 'function' as const, name: 'weather', parameters: null, strict: null }]
+  const { id: conversation } = await connect().conversations.create()
+  const asked = {
+    model: 'openai/calls',
+    input: 'Weather?',
+    background: true,
+    stream: true,
+    tools,
+    conversation,
+  } as const
+  const stream = await connect().responses.create(asked)
+  let id = ''
+  for await (const event of stream) {
+    if (event.type === 'response.created') ({ id } = event.response)
+    if (event.type === 'response.function_call_arguments.delta') break
+  }
+  await server.end('SIGKILL')
+  await server.start()
+
+  const client = connect()
+  const told = await client.responses.stream({ response_id: id, tools }).finalResponse()
+  expect(told.output).toMatchObject([{ type: 'function_call', arguments: '{"place":"Bonn"}' }])
+  const { output } = await client.responses.retrieve(id)
+  expect(told.output).toMatchObject(output)
+  const [item] = (await client.conversations.items.list(conversation)).data
+  expect(item).toEqual(output[0])
+  const named = { conversation_id: conversation }
+  expect(await client.conversations.items.retrieve(item?.id ?? '', named)).toEqual(item)
+})

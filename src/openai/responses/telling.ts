@@ -1,3 +1,4 @@
+import type { Telling, ToldCall } from '../../replies/retelling.ts'
 import type { OutputItem } from '../item.ts'
 import { callItem, callStatus, itemId, newItem, outputContent } from '../items.ts'
 
@@ -16,23 +17,21 @@ interface Growing {
   text: string
 }
 
-/** A call, as far as it was said. */
-export type ToldCall = Pick<CallItem, 'call_id' | 'name' | 'namespace' | 'arguments'>
-
-export type Telling = ReturnType<typeof createTelling>
-
 /** Tells how the items of a response come to be, piece by piece, as OpenAI's stream does. */
-export function createTelling(messageId: string, emit: (type: string, fields: object) => void) {
+export function createTelling(
+  messageId: string,
+  emit: (type: string, fields: object) => void,
+): Telling & { items: OutputItem[] } {
   let items: OutputItem[] = []
   /** How many items were told before these. */
   let before = 0
-  /** Behind the ids of items that tell once more what others began to tell. */
-  let suffix = ''
+  /** The attempt that tells once more what others began to tell. */
+  let attempt: number | undefined
   let growing: Growing | undefined
   const calls = new Map<string, { item: CallItem; outputIndex: number }>()
 
   function idOf(type: OutputItem['type']): string {
-    return itemId(messageId, type, items) + suffix
+    return itemId({ id: messageId, toldAttempt: attempt }, type, items)
   }
 
   function open<Item extends OutputItem>(item: Item): { item: Item; outputIndex: number } {
@@ -153,11 +152,11 @@ export function createTelling(messageId: string, emit: (type: string, fields: ob
   }
 
   /** What was told is void: what is told from now on stands in its place, in items of its own. */
-  function drop(attempt: number): void {
+  function drop(by: number): void {
     close('incomplete')
     before += items.length
     items = []
-    suffix = `_r${attempt}`
+    attempt = by
   }
 
   return {
@@ -167,9 +166,9 @@ export function createTelling(messageId: string, emit: (type: string, fields: ob
     endCall,
     close,
     drop,
-    /** What was told, but for what is void; under the ids that last. */
-    get items(): OutputItem[] {
-      return items.map((item) => ({ ...item, id: item.id.slice(0, item.id.length - suffix.length) }))
+    /** What was told, but for what is void. */
+    get items() {
+      return items
     },
   }
 }

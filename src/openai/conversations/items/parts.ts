@@ -4,8 +4,9 @@ import { openAiId } from '../../ids.ts'
 import { itemId } from '../../items.ts'
 
 /** The places in a message's content of what the item `id` is made of; undefined where it has none such. */
-export function placesOf(id: string, { id: messageId, role, content }: Message): number[] | undefined {
-  if (role === 'AI') return placesIn(content, messageId).get(id)
+export function placesOf(id: string, message: Message): number[] | undefined {
+  const { id: messageId, role, content } = message
+  if (role === 'AI') return placesIn(message).get(id)
   const places = content.flatMap((part, index) =>
     part.type === 'tool_result' || role !== 'Tool' ? [index] : [],
   )
@@ -31,7 +32,8 @@ const kinds = {
 } as const
 
 /** What each item of a model's message is made of, by its id: as `items.ts` puts them together. */
-function placesIn(content: ContentPart[], messageId: string): Map<string, number[]> {
+function placesIn({ id: messageId, content, making }: Message): Map<string, number[]> {
+  const whose = { id: messageId, toldAttempt: making?.toldAttempt }
   const items: Array<{ type: 'message' | 'reasoning' | 'function_call'; id: string; places: number[] }> = []
   for (const [index, part] of content.entries()) {
     const type = part.type in kinds ? kinds[part.type as keyof typeof kinds] : undefined
@@ -39,7 +41,7 @@ function placesIn(content: ContentPart[], messageId: string): Map<string, number
     if (!type || (part.type === 'reasoning' && part.text === '')) continue
     const last = items.at(-1)
     if (type !== 'function_call' && last?.type === type) last.places.push(index)
-    else items.push({ type, id: itemId(messageId, type, items), places: [index] })
+    else items.push({ type, id: itemId(whose, type, items), places: [index] })
   }
   return new Map(items.map(({ id, places }) => [id, places]))
 }

@@ -1,9 +1,24 @@
-import type { Telling, ToldCall } from './telling.ts'
+import type { ReplyEvent } from '../events/event.ts'
+import type { ToolCallPart } from '../messages/content.ts'
+import type { Kind } from './said.ts'
+
+/** A call, as far as it was said. */
+export type ToldCall = Pick<ToolCallPart, 'call_id' | 'name' | 'namespace' | 'arguments'>
+
+/** What tells an answer piece by piece, to readers who are told nothing twice. */
+export interface Telling {
+  say(kind: Kind, text: string): void
+  startCall(call: Omit<ToldCall, 'arguments'>): void
+  addArguments(callId: string, delta: string): void
+  endCall(call: ToldCall, status: 'completed' | 'incomplete'): void
+  /** What was told is void: what this attempt says from now on stands in its place. */
+  drop(attempt: number): void
+  /** No more is told. */
+  close(status: 'completed' | 'incomplete'): void
+}
 
 /** A step of what a model says. */
-export type Said =
-  | { kind: 'text' | 'reasoning' | 'refusal'; text: string }
-  | ({ kind: 'call'; step: 'started' | 'delta' | 'done' } & ToldCall)
+type Said = { kind: Kind; text: string } | ({ kind: 'call'; step: 'started' | 'delta' | 'done' } & ToldCall)
 
 interface Piece {
   kind: Said['kind']
@@ -76,11 +91,29 @@ export function createRetelling(telling: Telling) {
   }
 
   return {
-    say,
-    /** The next attempt begins anew. */
-    restart(number: number) {
-      attempt = number
-      if (told.length > 0) at = { piece: 0, chars: 0 }
+    /** Tells what there is to tell of the next event of the log. */
+    add({ type, data }: Pick<ReplyEvent, 'type' | 'data'>) {
+      switch (type) {
+        case 'text.delta':
+        case 'reasoning.delta':
+        case 'refusal.delta':
+          say({ kind: type.slice(0, -'.delta'.length) as Kind, ...(JSON.parse(data) as { text: string }) })
+          break
+        case 'tool_call.started':
+        case 'tool_call.delta':
+        case 'tool_call.done': {
+          const step = type.slice('tool_call.'.length) as 'started'
+          say({ kind: 'call', step, ...(JSON.parse(data) as ToldCall) })
+          break
+        }
+        case 'reply.restarted':
+        case 'reply.requeued':
+          // The next attempt begins anew.
+          attempt = (JSON.parse(data) as { attempt: number }).attempt
+          if (told.length > 0) at = { piece: 0, chars: 0 }
+          break
+        default:
+      }
     },
     /** No more is said. */
     finish(isWhole: boolean) {
@@ -92,4 +125,27 @@ export function createRetelling(telling: Telling) {
       telling.close(isWhole ? 'completed' : 'incomplete')
     },
   }
+}
+
+/**
+ * The attempt at which readers of the log were told what an answer came to be; undefined where they were told nothing
+ * else before it.
+ */
+export function toldAttemptIn(
+  events: Array<Pick<ReplyEvent, 'type' | 'data'>>,
+  isWhole: boolean,
+): number | undefined {
+  let at: number | undefined
+  const nothing = () => {}
+  const retelling = createRetelling({
+    say: nothing,
+    startCall: nothing,
+    addArguments: nothing,
+    endCall: nothing,
+    close: nothing,
+    drop: (attempt) => (at = attempt),
+  })
+  for (const event of events) retelling.add(event)
+  retelling.finish(isWhole)
+  return at
 }
