@@ -14,6 +14,7 @@ export type EventType =
   | 'reply.resumed'
   | 'reply.retrying'
   | 'reasoning.delta'
+  | 'reasoning.sealed'
   | 'text.delta'
   | 'refusal.delta'
   | 'tool_call.started'

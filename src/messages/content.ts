@@ -109,7 +109,14 @@ export type ToolResultPart = z.infer<typeof toolResultPart>
 interface Made {
   provider?: SharedV4ProviderMetadata
 }
-export type ReasoningPart = z.infer<typeof reasoningPart> & Made
+/** What of a thought is for its provider alone is told to clients that carry it from turn to turn. */
+interface Sealed {
+  /** It was told: a thought without a text is there for its client, too. */
+  sealed?: true
+  /** It is no thought, but what the provider needs back with this call. */
+  call_id?: string
+}
+export type ReasoningPart = z.infer<typeof reasoningPart> & Made & Sealed
 export type ToolCallPart = z.infer<typeof toolCallPart> & Made
 
 /** What a message holds. */

@@ -47,6 +47,10 @@ export const reasoningItem = z
     id: z.string(),
     type: z.literal('reasoning'),
     summary: z.array(z.object({ type: z.literal('summary_text'), text: z.string() })),
+    encrypted_content: z
+      .string()
+      .optional()
+      .meta({ description: 'What its provider needs back, where it is included: encoded, not encrypted.' }),
   })
   .meta({ id: 'ReasoningItem', description: 'What a model thought, as far as its provider tells.' })
 

@@ -2,7 +2,6 @@ import {
   type ContentPart,
   type FilePart,
   type ImagePart,
-  shownContent,
   type TextPart,
   type ToolCallPart,
 } from '../messages/content.ts'
@@ -10,13 +9,25 @@ import type { Message } from '../messages/message.ts'
 import { inlineData } from '../messages/resource.ts'
 import { type IdKind, openAiId } from './ids.ts'
 import type { InputPart, Item, ItemStatus, OutputContent, OutputItem } from './item.ts'
+import { sealThoughts } from './sealed.ts'
+import { sealedIn, toldContent, type ToldPart } from './told-content.ts'
+
+/** What of a message is shown beside what was said. */
+interface Shows {
+  /** What providers need back with thoughts. */
+  sealed?: boolean | undefined
+}
 
 /** A message as items: one for each of its thoughts, texts and calls, in their order. */
 export function itemsOf(message: Message): Item[] {
+  return itemsShowing({}, message)
+}
+
+export function itemsShowing(shows: Shows, message: Message): Item[] {
   const { id, role, content, metadata } = message
   switch (role) {
     case 'AI':
-      return outputItems(message)
+      return outputItems(message, shows)
     case 'Tool':
       return content
         .filter((part) => part.type === 'tool_result')
@@ -46,8 +57,11 @@ function systemRole(metadata: Message['metadata']): 'system' | 'developer' {
 }
 
 /** What a model said, or a client in its name, as items. */
-export function outputItems({ id, content, metadata, making }: Message): OutputItem[] {
-  const items = assemble({ id, toldAttempt: making?.toldAttempt }, shownContent(content))
+export function outputItems(
+  { id, content, metadata, making }: Message,
+  { sealed = false }: Shows = {},
+): OutputItem[] {
+  const items = assemble({ id, toldAttempt: making?.toldAttempt }, toldContent(content), sealed)
   const { phase } = metadata
   if (!making && (phase === 'commentary' || phase === 'final_answer')) {
     for (const item of items) if (item.type === 'message') item.phase = phase
@@ -74,7 +88,7 @@ export function callStatus(args: string): 'completed' | 'incomplete' {
 }
 
 /** The parts of a message, and the name of each item that they make, by its kind and number. */
-function assemble(whose: Whose, content: ContentPart[]): OutputItem[] {
+function assemble(whose: Whose, content: ToldPart[], isSealed: boolean): OutputItem[] {
   const items: OutputItem[] = []
   for (const part of content) {
     const last = items.at(-1)
@@ -82,9 +96,14 @@ function assemble(whose: Whose, content: ContentPart[]): OutputItem[] {
     if (said && last?.type === 'message') last.content.push(said)
     else if (said) items.push({ ...newItem('message', itemId(whose, 'message', items)), content: [said] })
     else if (part.type === 'reasoning') {
-      const { text } = part
+      const { text, parts } = part
       const item = newItem('reasoning', itemId(whose, 'reasoning', items))
-      items.push({ ...item, summary: [{ type: 'summary_text', text }] })
+      const sealed = isSealed ? sealedIn(parts) : []
+      items.push({
+        ...item,
+        summary: text === '' ? [] : [{ type: 'summary_text', text }],
+        ...(sealed.length > 0 && { encrypted_content: sealThoughts(sealed) }),
+      })
     } else if (part.type === 'tool_call') {
       items.push(callItem(itemId(whose, 'function_call', items), part, 'completed'))
     }

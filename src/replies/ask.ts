@@ -43,7 +43,7 @@ export async function askModel(options: {
   call: LanguageModelV4CallOptions
   before: Before
   /** How it was asked for. */
-  asked: Pick<ReplyOptions, 'tools' | 'schemaIsAdvice'>
+  asked: Pick<ReplyOptions, 'tools' | 'schemaIsAdvice' | 'sealsThoughts'>
   limits: AskLimits
   abort: AbortController
   record: (event: NewEvent) => Promise<void> | undefined
@@ -59,7 +59,7 @@ export async function askModel(options: {
   }
   const watch = watchTime(limits, abort)
   const calls = createCalls(asked.tools, before.callIds)
-  const hearing = createHearing(answer, calls, (event) => {
+  const hearing = createHearing(answer, { calls, sealsThoughts: asked.sealsThoughts }, (event) => {
     watch.sawToken()
     answer.isOld = false
     if (hearing.chars > limits.maxReplyChars) {

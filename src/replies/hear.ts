@@ -27,7 +27,11 @@ type Wait = Promise<void> | undefined
  * Adds what a model streams to `heard`, behind what is there, and tells the events of it with `tell`, whose promise is
  * handed on. Calls of tools that the provider runs itself are no parts: it was given none.
  */
-export function createHearing(heard: Heard, calls: Calls, tell: (event: NewEvent) => Wait) {
+export function createHearing(
+  heard: Heard,
+  { calls, sealsThoughts = false }: { calls: Calls; sealsThoughts?: boolean | undefined },
+  tell: (event: NewEvent) => Wait,
+) {
   const { content } = heard
   /** What is being thought, by the provider's name for it. */
   const thoughts = new Map<string, ReasoningPart>()
@@ -51,7 +55,7 @@ export function createHearing(heard: Heard, calls: Calls, tell: (event: NewEvent
         throw part.error
       case 'finish':
         heard.finish = { reason: part.finishReason, usage: part.usage }
-        return undefined
+        return sealAll() ?? sealCalls()
       default:
         return undefined
     }
@@ -59,6 +63,7 @@ export function createHearing(heard: Heard, calls: Calls, tell: (event: NewEvent
 
   function say(type: 'text' | 'refusal', delta: string): Wait {
     if (delta === '') return undefined
+    void sealAll()
     addPiece(content, type, delta)
     chars += delta.length
     return tell({ type: `${type}.delta`, data: { text: delta } })
@@ -66,7 +71,8 @@ export function createHearing(heard: Heard, calls: Calls, tell: (event: NewEvent
 
   function think(part: Thought): Wait {
     const delta = part.type === 'reasoning-delta' ? part.delta : ''
-    if (delta === '' && !part.providerMetadata) return undefined
+    const hasEnded = part.type === 'reasoning-end'
+    if (delta === '' && !part.providerMetadata) return hasEnded ? seal(thoughts.get(part.id)) : undefined
     let thought = thoughts.get(part.id)
     // What comes behind something else is another part, as it is for who folds the events.
     if (!thought || (delta !== '' && content.at(-1) !== thought)) {
@@ -77,10 +83,48 @@ export function createHearing(heard: Heard, calls: Calls, tell: (event: NewEvent
     thought.text += delta
     chars += delta.length
     if (part.providerMetadata) keep(thought, part.providerMetadata)
+    if (hasEnded) return seal(thought)
     return delta === '' ? undefined : tell({ type: 'reasoning.delta', data: { text: delta } })
   }
 
+  /** Tells what its provider needs back with a thought that is over. */
+  function seal(thought: ReasoningPart | undefined): Wait {
+    if (!sealsThoughts || !thought?.provider || thought.sealed) return undefined
+    const { text, provider, call_id } = thought
+    thought.sealed = true
+    return tell({
+      type: 'reasoning.sealed',
+      data: { text, provider, ...(call_id !== undefined && { call_id }) },
+    })
+  }
+
+  /** Not every provider says of a thought that it is over. */
+  function sealAll(): Wait {
+    let wait: Wait
+    for (const thought of thoughts.values()) wait = seal(thought) ?? wait
+    return wait
+  }
+
+  /** What a provider needs back with a call has no place in what a client gives back of it: it goes behind all. */
+  function sealCalls(): Wait {
+    if (!sealsThoughts) return undefined
+    let wait: Wait
+    for (const part of content.filter(({ type }) => type === 'tool_call') as ToolCallPart[]) {
+      if (!part.provider) continue
+      const sealed: ReasoningPart = {
+        type: 'reasoning',
+        text: '',
+        provider: part.provider,
+        call_id: part.call_id,
+      }
+      content.push(sealed)
+      wait = seal(sealed) ?? wait
+    }
+    return wait
+  }
+
   function startCall(id: string, name: string): Wait {
+    void sealAll()
     const call = calls.begin(id, name)
     content.push(call)
     chars += id.length + name.length

@@ -40,6 +40,8 @@ export interface ReplyOptions {
         summary?: 'auto' | 'concise' | 'detailed' | undefined
       }
     | undefined
+  /** What its provider needs back with its thoughts is told: its client gives them back. */
+  sealsThoughts?: boolean | undefined
   /** `false`: no model is asked. What was said stands there, and can be gone on with. */
   generates?: false | undefined
   /** What the door that it was asked through tells of it again; nobody else reads it. */

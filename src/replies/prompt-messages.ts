@@ -85,6 +85,8 @@ function assistantPart(part: ContentPart, { results, provider, toldAs }: AskedWi
     case 'refusal':
       return [{ type: 'text', text: part.text }]
     case 'reasoning': {
+      // It goes back with its call.
+      if (part.call_id !== undefined) return []
       const signed = signatureFor(part, provider)
       return signed ? [{ type: 'reasoning', text: part.text, ...signed }] : []
     }

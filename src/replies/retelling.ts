@@ -8,6 +8,8 @@ export type ToldCall = Pick<ToolCallPart, 'call_id' | 'name' | 'namespace' | 'ar
 /** What tells an answer piece by piece, to readers who are told nothing twice. */
 export interface Telling {
   say(kind: Kind, text: string): void
+  /** `thought` is a SealedThought, as JSON. */
+  seal(thought: string): void
   startCall(call: Omit<ToldCall, 'arguments'>): void
   addArguments(callId: string, delta: string): void
   endCall(call: ToldCall, status: 'completed' | 'incomplete'): void
@@ -18,7 +20,9 @@ export interface Telling {
 }
 
 /** A step of what a model says. */
-type Said = { kind: Kind; text: string } | ({ kind: 'call'; step: 'started' | 'delta' | 'done' } & ToldCall)
+type Said =
+  | { kind: Kind | 'seal'; text: string }
+  | ({ kind: 'call'; step: 'started' | 'delta' | 'done' } & ToldCall)
 
 interface Piece {
   kind: Said['kind']
@@ -45,9 +49,10 @@ export function createRetelling(telling: Telling) {
   function tell(said: Said): void {
     if (said.kind !== 'call') {
       const last = told.at(-1)
-      if (last?.kind === said.kind) last.text += said.text
+      if (last?.kind === said.kind && said.kind !== 'seal') last.text += said.text
       else told.push({ kind: said.kind, text: said.text })
-      telling.say(said.kind, said.text)
+      if (said.kind === 'seal') telling.seal(said.text)
+      else telling.say(said.kind, said.text)
       return
     }
     const { step } = said
@@ -68,6 +73,9 @@ export function createRetelling(telling: Telling) {
       sayAgain(said, at)
     } else if (said.kind === 'call' || said.kind !== expected.kind) {
       diverge(said)
+    } else if (said.kind === 'seal') {
+      if (said.text === expected.text) at = { piece: piece + 1, chars: 0 }
+      else diverge(said)
     } else {
       const rest = expected.text.slice(chars)
       if (rest.startsWith(said.text)) at = { piece, chars: chars + said.text.length }
@@ -98,6 +106,9 @@ export function createRetelling(telling: Telling) {
         case 'reasoning.delta':
         case 'refusal.delta':
           say({ kind: type.slice(0, -'.delta'.length) as Kind, ...(JSON.parse(data) as { text: string }) })
+          break
+        case 'reasoning.sealed':
+          say({ kind: 'seal', text: data })
           break
         case 'tool_call.started':
         case 'tool_call.delta':
@@ -139,6 +150,7 @@ export function toldAttemptIn(
   const nothing = () => {}
   const retelling = createRetelling({
     say: nothing,
+    seal: nothing,
     startCall: nothing,
     addArguments: nothing,
     endCall: nothing,

@@ -1,5 +1,5 @@
 import type { NewEvent, ReplyEvent } from '../events/event.ts'
-import type { ContentPart } from '../messages/content.ts'
+import type { ContentPart, ReasoningPart } from '../messages/content.ts'
 
 /** The kinds of parts that are told in pieces of text. */
 export type Kind = 'text' | 'reasoning' | 'refusal'
@@ -7,8 +7,30 @@ export type Kind = 'text' | 'reasoning' | 'refusal'
 /** Adds a piece of an answer to what was said before it: pieces of one kind are one part. */
 export function addPiece(content: ContentPart[], type: Kind, text: string): void {
   const last = content.at(-1)
-  if (last?.type === type) last.text += text
+  if (last?.type === type && !isSealed(last)) last.text += text
   else content.push({ type, text })
+}
+
+function isSealed(part: ContentPart): boolean {
+  return part.type === 'reasoning' && part.sealed === true
+}
+
+/** A thought as its provider made it. */
+export type SealedThought = Required<Pick<ReasoningPart, 'text' | 'provider'>> &
+  Pick<ReasoningPart, 'call_id'>
+
+/** Seals what was thought: of thoughts that were told one after the other, the oldest that is not sealed. */
+function addSealed(content: ContentPart[], thought: SealedThought): void {
+  const part: ReasoningPart = { type: 'reasoning', ...thought, sealed: true }
+  const last = content.at(-1)
+  const rest =
+    last?.type === 'reasoning' && !last.sealed && last.text.startsWith(thought.text) ? last : undefined
+  if (!rest) {
+    content.push(part)
+    return
+  }
+  const text = rest.text.slice(thought.text.length)
+  content.splice(-1, 1, part, ...(text === '' ? [] : [{ type: 'reasoning' as const, text }]))
 }
 
 /** What a reader of `events`, a log from its beginning, has been told and keeps: what the last attempts said. */
@@ -41,6 +63,9 @@ function addEvent(content: ContentPart[], type: NewEvent['type'], json: string):
     case 'reasoning.delta':
     case 'refusal.delta':
       addPiece(content, type.slice(0, -'.delta'.length) as Kind, (JSON.parse(json) as { text: string }).text)
+      break
+    case 'reasoning.sealed':
+      addSealed(content, JSON.parse(json) as SealedThought)
       break
     case 'tool_call.started': {
       content.push({ type: 'tool_call', ...(JSON.parse(json) as Told), arguments: '' })

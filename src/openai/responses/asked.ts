@@ -50,6 +50,7 @@ export function optionsOf(asked: Omit<CreateRequest, 'input'>, kept: Kept): Repl
     responseFormat: formatOf(format),
     schemaIsAdvice: format?.type === 'json_schema' && format.strict !== true ? true : undefined,
     truncation: asked.truncation ?? 'disabled',
+    sealsThoughts: asked.include?.includes('reasoning.encrypted_content') ? true : undefined,
     generates: asked.generate === false ? false : undefined,
     reasoning: reasoning ? reasoningOf(reasoning) : undefined,
     door: { ...kept },

@@ -1,7 +1,8 @@
 import { ParleyError } from '../../errors.ts'
-import { type ContentPart, shownContent } from '../../messages/content.ts'
+import type { ContentPart } from '../../messages/content.ts'
 import type { Messages } from '../../messages/messages.ts'
 import { partOf } from '../ids.ts'
+import { toldContent, type ToldPart } from '../told-content.ts'
 import type { FindItem } from './said.ts'
 
 const partsOfItem: Record<'msg_' | 'rs_' | 'fc_', ReadonlySet<ContentPart['type']>> = {
@@ -15,7 +16,7 @@ export function itemFinder(messages: Pick<Messages, 'find'>, ownerId: string): F
   return async (id, field) => {
     const { kind, uuid, part } = partOf(['msg_', 'rs_', 'fc_'], id, { in: 'body', field })
     const { role, content } = await findMessage(uuid, id, field)
-    const groups = role === 'AI' ? groupsOf(shownContent(content), partsOfItem[kind as 'msg_']) : []
+    const groups = role === 'AI' ? groupsOf(toldContent(content), partsOfItem[kind as 'msg_']) : []
     const group = groups[part]
     if (!group) throw itemNotFound(id, field)
     return group
@@ -32,14 +33,14 @@ export function itemFinder(messages: Pick<Messages, 'find'>, ownerId: string): F
 }
 
 /** The parts of those types, item by item: texts that follow each other are one. */
-function groupsOf(content: ContentPart[], types: ReadonlySet<ContentPart['type']>): ContentPart[][] {
+function groupsOf(content: ToldPart[], types: ReadonlySet<ContentPart['type']>): ContentPart[][] {
   const groups: ContentPart[][] = []
-  let before: ContentPart | undefined
+  let before: ToldPart | undefined
   for (const part of content) {
     const last = groups.at(-1)
     const goesOn = types.has('text') && before !== undefined && types.has(before.type)
-    if (types.has(part.type) && last && goesOn) last.push(part)
-    else if (types.has(part.type)) groups.push([part])
+    if (types.has(part.type) && last && goesOn) last.push(...part.parts)
+    else if (types.has(part.type)) groups.push([...part.parts])
     before = part
   }
   return groups

@@ -20,3 +20,10 @@ const queried = z.union([includable, include]).optional()
 
 /** The same in a query, as clients of either kind write a list there. */
 export const includeInQuery = { include: queried, 'include[]': queried }
+
+type Queried = { [Name in keyof typeof includeInQuery]?: z.infer<typeof queried> }
+
+/** Whether a query asks for what providers need back with thoughts. */
+export function includesSealed(query: Queried): boolean {
+  return [query.include, query['include[]']].flat().includes('reasoning.encrypted_content')
+}

@@ -11,8 +11,9 @@ import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../../idempote
 import { isOpen } from '../../messages/message.ts'
 import type { AskedReply, Replies } from '../../replies/replies.ts'
 import { openAiId } from '../ids.ts'
-import { itemsOf } from '../items.ts'
+import { itemsShowing } from '../items.ts'
 import { toFrames } from './frames.ts'
+import { includesSealed } from './include.ts'
 import { pageOfItems } from './item-page.ts'
 import { createBody } from './request.ts'
 import { responseSchema } from './response.ts'
@@ -148,7 +149,9 @@ export function responseRoutes(
         throw invalid([{ in: 'query', field: 'starting_after', message: 'is only for stream=true' }])
       }
       const found = await responses.find(ownerId, params.id)
-      return query.stream ? stream(ownerId, found, query.starting_after ?? -1, reply) : viewOf(found)
+      return query.stream
+        ? stream(ownerId, found, query.starting_after ?? -1, reply)
+        : viewOf(found, includesSealed(query))
     },
   )
 
@@ -203,12 +206,13 @@ export function responseRoutes(
     },
     async ({ principal: { ownerId }, params, query }) => {
       const found = await responses.find(ownerId, params.id)
-      const items = (await responses.inputOf(found)).flatMap(itemsOf)
+      const shows = { sealed: includesSealed(query) }
+      const items = (await responses.inputOf(found)).flatMap((message) => itemsShowing(shows, message))
       return pageOfItems(items, query)
     },
   )
 }
 
-function viewOf({ reply, options }: AskedReply) {
-  return responseOf(reply, reply.making, options)
+function viewOf({ reply, options }: AskedReply, sealed = false) {
+  return responseOf(reply, reply.making, options, sealed ? { sealed } : {})
 }

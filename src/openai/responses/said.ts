@@ -1,8 +1,15 @@
 import { ParleyError } from '../../errors.ts'
 import type { Metadata, Role } from '../../interactions/interaction.ts'
-import type { ContentPart, FilePart, ImagePart, TextPart, ToolResultPart } from '../../messages/content.ts'
+import type {
+  ContentPart,
+  FilePart,
+  ImagePart,
+  ReasoningPart,
+  TextPart,
+  ToolResultPart,
+} from '../../messages/content.ts'
 import type { NewMessage } from '../../replies/post.ts'
-import { openSummary } from './compaction/summary.ts'
+import { openSummary, openThoughts } from '../sealed.ts'
 import type { GivenPart, InputItem, InputMessage, ResponseInput } from './input.ts'
 
 /** The parts of the item of that id, as a model said them; rejects where there is none. */
@@ -18,6 +25,7 @@ export async function saidIn(
   if (typeof input === 'string') return [{ role: 'Human', content: input }]
   const said = gathering()
   for (const [index, item] of input.entries()) await add(item, `${field}.${index}`)
+  for (const { content } of said.messages) signCalls(content)
   if (said.messages.length === 0) {
     const message = 'says nothing'
     throw new ParleyError('invalid_request', `${field}: ${message}`, {
@@ -39,14 +47,9 @@ export async function saidIn(
         said.add('Tool', [{ type: 'tool_result', call_id, output: outputOf(output) }])
         break
       }
-      case 'reasoning': {
-        const thoughts = (item.content?.length ?? 0) > 0 ? (item.content ?? []) : item.summary
-        said.add(
-          'AI',
-          thoughts.filter(isSaid).map(({ text }) => ({ type: 'reasoning', text })),
-        )
+      case 'reasoning':
+        said.add('AI', thoughtsIn(item, place))
         break
-      }
       case 'compaction':
         said.add('System', [{ type: 'text', text: openSummary(item.encrypted_content, place) }])
         break
@@ -72,6 +75,24 @@ export async function saidIn(
     const kept = parts.filter((part) => part.type !== 'text' || isSaid(part))
     // Both are the system's to the model; who asks what was said is told it as it was said.
     said.add(role === 'user' ? 'Human' : 'System', kept, role === 'developer' ? { role } : {})
+  }
+}
+
+/** What was thought: as its provider made it, where the client carries that, else what was told of it. */
+function thoughtsIn(item: Extract<InputItem, { type: 'reasoning' }>, place: string): ReasoningPart[] {
+  const { summary, content, encrypted_content: sealed } = item
+  const carried = sealed ? openThoughts(sealed, place) : []
+  if (carried.length > 0) return carried.map((thought) => ({ type: 'reasoning', ...thought, sealed: true }))
+  const told = content && content.length > 0 ? content : (summary ?? [])
+  return told.filter(isSaid).map(({ text }) => ({ type: 'reasoning', text }))
+}
+
+/** Gives calls what their provider needs back with them. */
+function signCalls(content: ContentPart[]): void {
+  for (const part of content) {
+    if (part.type !== 'reasoning' || part.call_id === undefined || !part.provider) continue
+    const call = content.find((other) => other.type === 'tool_call' && other.call_id === part.call_id)
+    if (call?.type === 'tool_call') call.provider = part.provider
   }
 }
 

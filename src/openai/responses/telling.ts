@@ -1,13 +1,15 @@
 import type { Telling, ToldCall } from '../../replies/retelling.ts'
+import type { SealedThought } from '../../replies/said.ts'
 import type { OutputItem } from '../item.ts'
 import { callItem, callStatus, itemId, newItem, outputContent } from '../items.ts'
+import { sealThoughts } from '../sealed.ts'
 
 type Kind = 'text' | 'reasoning' | 'refusal'
 type MessageItem = Extract<OutputItem, { type: 'message' }>
 type ReasoningItem = Extract<OutputItem, { type: 'reasoning' }>
 type CallItem = Extract<OutputItem, { type: 'function_call' }>
 
-/** A part that grows: of a message, or what was thought. */
+/** An item that grows: a message, or what was thought; and the part of it that does, if it has one. */
 interface Growing {
   kind: Kind
   item: MessageItem | ReasoningItem
@@ -15,6 +17,8 @@ interface Growing {
   outputIndex: number
   partIndex: number
   text: string
+  hasPart: boolean
+  sealed: SealedThought[]
 }
 
 /** Tells how the items of a response come to be, piece by piece, as OpenAI's stream does. */
@@ -43,6 +47,7 @@ export function createTelling(
 
   function say(kind: Kind, text: string): void {
     if (growing?.kind !== kind) growing = begin(kind)
+    else if (!growing.hasPart) growing = beginPart(growing)
     const { item, outputIndex, partIndex } = growing
     growing.text += text
     const where = { item_id: item.id, output_index: outputIndex }
@@ -62,16 +67,21 @@ export function createTelling(
     const last = growing
     closePart()
     if (last && goesOn && last.item.type === 'message') {
-      return beginPart(kind, last.item, last.outputIndex, last.item.content.length)
+      return beginPart({ ...last, kind, partIndex: last.item.content.length })
     }
     if (last) closeItem(last, 'completed')
     growing = undefined
-    const type = kind === 'reasoning' ? 'reasoning' : 'message'
-    const { item, outputIndex } = open(openItem(type, idOf(type)))
-    return beginPart(kind, item, outputIndex, 0)
+    return beginPart(beginItem(kind))
   }
 
-  function beginPart(kind: Kind, item: Growing['item'], outputIndex: number, partIndex: number): Growing {
+  function beginItem(kind: Kind): Growing {
+    const type = kind === 'reasoning' ? 'reasoning' : 'message'
+    const { item, outputIndex } = open(openItem(type, idOf(type)))
+    return { kind, item, outputIndex, partIndex: 0, text: '', hasPart: false, sealed: [] }
+  }
+
+  function beginPart(begun: Growing): Growing {
+    const { kind, item, outputIndex, partIndex } = begun
     const where = { item_id: item.id, output_index: outputIndex }
     if (kind === 'reasoning') {
       const part = { type: 'summary_text', text: '' }
@@ -80,11 +90,21 @@ export function createTelling(
       const part = outputContent({ type: kind, text: '' })
       emit('response.content_part.added', { ...where, content_index: partIndex, part })
     }
-    return { kind, item, outputIndex, partIndex, text: '' }
+    return { ...begun, text: '', hasPart: true }
+  }
+
+  /** What was thought is carried by its item; without words of it, by one that has nothing else. */
+  function seal(thought: string): void {
+    if (growing?.item.type !== 'reasoning') {
+      closeGrowing('completed')
+      growing = beginItem('reasoning')
+    }
+    growing.sealed.push(JSON.parse(thought) as SealedThought)
+    if (growing.item.type === 'reasoning') growing.item.encrypted_content = sealThoughts(growing.sealed)
   }
 
   function closePart(): void {
-    if (!growing) return
+    if (!growing?.hasPart) return
     const { kind, item, outputIndex, partIndex, text } = growing
     const where = { item_id: item.id, output_index: outputIndex }
     if (item.type === 'reasoning') {
@@ -161,6 +181,7 @@ export function createTelling(
 
   return {
     say,
+    seal,
     startCall,
     addArguments,
     endCall,

@@ -8,9 +8,17 @@ import { errorOf, incompleteDetailsOf, statusOf } from './outcome.ts'
 import type { ResponseObject, ResponseUsage } from './response.ts'
 import { toolView } from './tools.ts'
 
-/** A reply as a response: all of it is stored with the reply, so that it is the same whenever it is read. */
-export function responseOf(reply: Message, making: Making, options: ReplyOptions): ResponseObject {
-  return responseWith(reply, making, options, outputItems(reply))
+/**
+ * A reply as a response: all of it is stored with the reply, so that it is the same whenever it is read. What providers
+ * need back with its thoughts is there where it was asked for with that, or is `sealed` now.
+ */
+export function responseOf(
+  reply: Message,
+  making: Making,
+  options: ReplyOptions,
+  { sealed = options.sealsThoughts } = {},
+): ResponseObject {
+  return responseWith(reply, making, options, outputItems(reply, { sealed }))
 }
 
 /** The same with `output` as it was told. */

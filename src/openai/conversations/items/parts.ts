@@ -38,7 +38,7 @@ function placesIn({ id: messageId, content, making }: Message): Map<string, numb
   for (const [index, part] of content.entries()) {
     const type = part.type in kinds ? kinds[part.type as keyof typeof kinds] : undefined
     // A thought of nothing is only kept for its provider.
-    if (!type || (part.type === 'reasoning' && part.text === '')) continue
+    if (!type || (part.type === 'reasoning' && part.text === '' && !part.sealed)) continue
     const last = items.at(-1)
     if (type !== 'function_call' && last?.type === type) last.places.push(index)
     else items.push({ type, id: itemId(whose, type, items), places: [index] })

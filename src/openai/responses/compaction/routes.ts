@@ -8,9 +8,9 @@ import { sendReplyError } from '../../../http/openai-error.ts'
 import { isOpen } from '../../../messages/message.ts'
 import { compactBody, countBody } from '../request.ts'
 import { usageSchema } from '../response.ts'
+import { sealSummary } from '../../sealed.ts'
 import { seconds, usageOf } from '../view.ts'
 import type { createCompaction } from './compaction.ts'
-import { sealSummary } from './summary.ts'
 
 const noUsage = { input_tokens: 0, cached_input_tokens: 0, output_tokens: 0, reasoning_tokens: 0 }
 
