@@ -13,6 +13,7 @@ export type EventType =
   | 'reply.restarted'
   | 'reply.resumed'
   | 'reply.retrying'
+  | 'compaction.done'
   | 'reasoning.delta'
   | 'reasoning.sealed'
   | 'text.delta'

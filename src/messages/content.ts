@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Role } from '../interactions/interaction.ts'
 import { plainText } from '../text.ts'
 import { resourceUrl } from './resource.ts'
+import type { Usage } from './usage.ts'
 
 /** The longest text of one part. The body limit is lower by default; this one also holds where it was raised. */
 export const maxTextChars = 4_000_000
@@ -77,6 +78,18 @@ export const toolResultPart = z
   })
   .meta({ id: 'ToolResultPart', description: 'What came of a call, by its `call_id`.' })
 
+const compactionPart = z
+  .strictObject({
+    type: z.literal('compaction'),
+    summary: z.string(),
+    instructions: z.string().optional().meta({ description: 'What the system said before it.' }),
+    question: z.string().optional().meta({ description: 'What was asked last before it.' }),
+  })
+  .meta({
+    id: 'CompactionPart',
+    description: 'What was said before, summed up. Models are given it in place of that, which stays stored.',
+  })
+
 /** What a client may say; who may say what is in `misplacedParts`. */
 const inputPart = z.discriminatedUnion('type', [textPart, imagePart, filePart, toolCallPart, toolResultPart])
 
@@ -97,6 +110,7 @@ export const contentPart = z.discriminatedUnion('type', [
   refusalPart,
   toolCallPart,
   toolResultPart,
+  compactionPart,
 ])
 
 export type TextPart = z.infer<typeof textPart>
@@ -119,6 +133,11 @@ interface Sealed {
 export type ReasoningPart = z.infer<typeof reasoningPart> & Made & Sealed
 export type ToolCallPart = z.infer<typeof toolCallPart> & Made
 
+export type CompactionPart = z.infer<typeof compactionPart> & {
+  /** What it took to make it. */
+  usage?: Usage
+}
+
 /** What a message holds. */
 export type ContentPart =
   | TextPart
@@ -128,6 +147,7 @@ export type ContentPart =
   | RefusalPart
   | ToolCallPart
   | ToolResultPart
+  | CompactionPart
 export type ShownPart = z.infer<typeof contentPart>
 export type InputContent = string | ContentPart[]
 
@@ -151,7 +171,7 @@ export function shownContent(content: ContentPart[]): ShownPart[] {
     else if (part.type === 'reasoning') addReasoning(shown, part.text)
     else if (part.type === 'text' && last?.type === 'text' && isBroken) {
       shown[shown.length - 1] = { type: 'text', text: last.text + part.text }
-    } else shown.push(part.type === 'tool_call' ? withoutProvider(part) : part)
+    } else shown.push(withoutHidden(part))
     isBroken &&= part.type === 'reasoning'
   }
   return shown
@@ -164,8 +184,14 @@ function addReasoning(shown: ShownPart[], text: string) {
   else shown.push({ type: 'reasoning', text })
 }
 
-function withoutProvider({ provider: _, ...part }: ToolCallPart): z.infer<typeof toolCallPart> {
-  return part
+function withoutHidden(part: Exclude<ContentPart, ReasoningPart>): ShownPart {
+  if (part.type === 'tool_call') {
+    const { provider: _, ...call } = part
+    return call
+  }
+  if (part.type !== 'compaction') return part
+  const { usage: _, ...compaction } = part
+  return compaction
 }
 
 const sayable: Record<Role, ReadonlySet<ContentPart['type']>> = {

@@ -9,6 +9,7 @@ const kinds = {
   rs_: 'Item',
   fc_: 'Item',
   fco_: 'Item',
+  cmp_: 'Item',
 } as const
 
 export type IdKind = keyof typeof kinds

@@ -66,9 +66,20 @@ export const functionCall = z
   })
   .meta({ id: 'FunctionCallItem', description: 'A model wants a function to be called.' })
 
+export const compactionItem = z
+  .object({
+    id: z.string(),
+    type: z.literal('compaction'),
+    encrypted_content: z.string().meta({ description: 'Encoded, not encrypted.' }),
+  })
+  .meta({
+    id: 'CompactionItem',
+    description: 'What was said before, summed up: it stands for that, also where it is sent back.',
+  })
+
 /** What a model can answer with. */
 export const outputItem = z
-  .discriminatedUnion('type', [outputMessage, reasoningItem, functionCall])
+  .discriminatedUnion('type', [outputMessage, reasoningItem, functionCall, compactionItem])
   .meta({ id: 'OutputItem' })
 
 const inputMessage = z

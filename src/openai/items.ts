@@ -1,4 +1,5 @@
 import {
+  type CompactionPart,
   type ContentPart,
   type FilePart,
   type ImagePart,
@@ -9,7 +10,7 @@ import type { Message } from '../messages/message.ts'
 import { inlineData } from '../messages/resource.ts'
 import { type IdKind, openAiId } from './ids.ts'
 import type { InputPart, Item, ItemStatus, OutputContent, OutputItem } from './item.ts'
-import { sealThoughts } from './sealed.ts'
+import { sealSummary, sealThoughts } from './sealed.ts'
 import { sealedIn, toldContent, type ToldPart } from './told-content.ts'
 
 /** What of a message is shown beside what was said. */
@@ -106,15 +107,19 @@ function assemble(whose: Whose, content: ToldPart[], isSealed: boolean): OutputI
       })
     } else if (part.type === 'tool_call') {
       items.push(callItem(itemId(whose, 'function_call', items), part, 'completed'))
+    } else if (part.type === 'compaction') {
+      items.push(compactionItem(itemId(whose, 'compaction', items), part))
     }
   }
   return items
 }
 
-const idKinds = { message: 'msg_', reasoning: 'rs_', function_call: 'fc_' } as const satisfies Record<
-  OutputItem['type'],
-  IdKind
->
+const idKinds = {
+  message: 'msg_',
+  reasoning: 'rs_',
+  function_call: 'fc_',
+  compaction: 'cmp_',
+} as const satisfies Record<OutputItem['type'], IdKind>
 
 /** Whose items those are, and the attempt that told them in place of others. */
 interface Whose {
@@ -147,6 +152,13 @@ export function callItem(
 ): Extract<OutputItem, { type: 'function_call' }> {
   const called = { name, ...(namespace !== undefined && { namespace }) }
   return { id, type: 'function_call', status, call_id, ...called, arguments: args }
+}
+
+export function compactionItem(
+  id: string,
+  { summary, instructions, question }: Omit<CompactionPart, 'type'>,
+): Extract<OutputItem, { type: 'compaction' }> {
+  return { id, type: 'compaction', encrypted_content: sealSummary({ summary, instructions, question }) }
 }
 
 /** A part of what a model said; undefined for one that is an item of its own. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ParleyError } from '../errors.ts'
-import { maxTextChars } from '../messages/content.ts'
+import { type CompactionPart, maxTextChars } from '../messages/content.ts'
 import type { SealedThought } from '../replies/said.ts'
 
 /**
@@ -64,15 +64,21 @@ export function openThoughts(sealed: string, place: string): SealedThought[] {
   return (open(thoughts, sealed, place)?.thoughts ?? []) as SealedThought[]
 }
 
-const summary = z.strictObject({ summary: text.min(1) })
+const summary = z.strictObject({
+  summary: text.min(1),
+  instructions: text.optional(),
+  question: text.optional(),
+})
 
-export function sealSummary(given: string): string {
-  return seal({ summary: given })
+type Summary = Pick<CompactionPart, 'summary' | 'instructions' | 'question'>
+
+export function sealSummary(given: Summary): string {
+  return seal(given)
 }
 
 /** What a client brings back of it. Without that of another server nothing would be left of what was said. */
-export function openSummary(sealed: string, place: string): string {
+export function openSummary(sealed: string, place: string): Summary {
   const opened = open(summary, sealed, place)
   if (!opened) throw notOurs(place)
-  return opened.summary
+  return opened
 }

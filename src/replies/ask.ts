@@ -1,6 +1,6 @@
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { NewEvent } from '../events/event.ts'
-import type { ContentPart } from '../messages/content.ts'
+import { type ContentPart, textOf } from '../messages/content.ts'
 import { explainFailure, ProviderFailure } from '../providers/failure.ts'
 import { checkOutput } from './check-output.ts'
 import { goOn } from './go-on.ts'
@@ -50,7 +50,7 @@ export async function askModel(options: {
 }): Promise<Answer> {
   const { before, asked, limits, abort, record } = options
   const { said } = before
-  const { model, call } = said.length > 0 ? goOn(options.model, options.call, said) : options
+  const { model, call } = textOf(said) === '' ? options : goOn(options.model, options.call, said)
   const answer: Answer = {
     content: structuredClone(said),
     isOld: said.length > 0,

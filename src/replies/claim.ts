@@ -5,7 +5,7 @@ import { type EventWriter, LostClaim, type Place } from '../events/writer.ts'
 import type { ContentPart } from '../messages/content.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { OpenReply } from './open-store.ts'
-import { callIdsIn, saidIn, speakerIn } from './said.ts'
+import { callIdsIn, compactionIn, saidIn, speakerIn } from './said.ts'
 import type { ClaimedReply, ReplyStore } from './store.ts'
 import type { Beginning } from './take-over.ts'
 
@@ -50,17 +50,32 @@ export function createClaim(parts: {
     tx: Transaction,
     { attempt, log }: ClaimedReply,
     keeps: Beginning['keeps'],
-  ): Promise<{ type: EventType; said: ContentPart[]; callIds: Set<string>; place: Place }> {
+  ): Promise<{
+    type: EventType
+    again: NewEvent[]
+    said: ContentPart[]
+    callIds: Set<string>
+    place: Place
+  }> {
     if (attempt === 1) {
-      return { type: 'reply.started', said: [], callIds: new Set(), place: { log, next: 1 } }
+      return { type: 'reply.started', again: [], said: [], callIds: new Set(), place: { log, next: 1 } }
     }
     const told = await events.whole(tx, log)
     const said = saidIn(told)
     const callIds = callIdsIn(told)
     const place = { log, next: (told.at(-1)?.sequence ?? 0) + 1 }
-    return keeps?.({ said, speaker: speakerIn(told) })
-      ? { type: 'reply.resumed', said, callIds, place }
-      : { type: 'reply.restarted', said: [], callIds, place }
+    if (keeps?.({ said, speaker: speakerIn(told) })) {
+      return { type: 'reply.resumed', again: [], said, callIds, place }
+    }
+    // What was said before the answer is not summed up twice: it took a model, too.
+    const summary = compactionIn(told)
+    return {
+      type: 'reply.restarted',
+      again: summary ? [{ type: 'compaction.done', data: summary }] : [],
+      said: summary ? [{ type: 'compaction', ...summary }] : [],
+      callIds,
+      place,
+    }
   }
 
   return function claim(
@@ -91,9 +106,9 @@ export function createClaim(parts: {
         const { attempt, model } = taken
         const begin = await beginIn(tx, taken, keeps)
         told.push(...early.splice(0))
-        const begun = [{ type: begin.type, data: { attempt, model } }, ...told]
-        const place = await events.append(tx, id, begun, begin.place)
-        return { reply: taken, said: begin.said, callIds: begin.callIds, place }
+        const begun = [{ type: begin.type, data: { attempt, model } }, ...begin.again, ...told]
+        const next = await events.append(tx, id, begun, begin.place)
+        return { reply: taken, said: begin.said, callIds: begin.callIds, place: next }
       })
       writer = events.openWriter({ replyId: id, attempt: reply.attempt, place, onLost })
       // Without a pause between them: what the model says meanwhile must not get in front.

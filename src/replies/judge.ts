@@ -24,12 +24,12 @@ export function judge(
 ): Verdict {
   const failure = failureOf(answer)
   if (!failure) return { kind: 'end', ending: endingOf(answer), failure: undefined }
-  const wasSeen = shownContent(answer.content).length > 0
+  const wasSeen = shownContent(answer.content).some(({ type }) => type !== 'compaction')
   // Nobody else goes on with what a model said at an attempt before.
   const asked = wasSeen ? { ...course, models: [course.model] } : course
   const next = wasSeen && !answer.isOld ? undefined : decideNext(failure, asked, given)
   if (next) return { kind: 'retry', next, failure }
-  const ending = endWith(wasSeen ? 'incomplete' : 'failed', failure.code, usageOf(answer.finish?.usage))
+  const ending = endWith(wasSeen ? 'incomplete' : 'failed', failure.code, usageOf(answer))
   return { kind: 'end', ending, failure }
 }
 
@@ -62,7 +62,7 @@ export function failureOf({ content, finish, failure, isUnasked }: Answer): Prov
     // Vendors' packages end a stream that broke off as they end any other, only without the provider's reason.
     return new ProviderFailure('provider_interrupted', 'the stream ended without a finish reason')
   }
-  const saidNothing = content.every((part) => part.type === 'reasoning')
+  const saidNothing = content.every(({ type }) => type === 'reasoning' || type === 'compaction')
   if (!saidNothing) return undefined
   // A filter, or too small a limit, is a reason of its own.
   if (reason === 'content-filter') return new ProviderFailure('content_filtered', 'held back whole')
@@ -70,8 +70,9 @@ export function failureOf({ content, finish, failure, isUnasked }: Answer): Prov
   return new ProviderFailure('provider_empty', `finish reason: ${reason}, without content`)
 }
 
-function endingOf({ finish }: Answer): Ending {
-  const usage = usageOf(finish?.usage)
+function endingOf(answer: Answer): Ending {
+  const { finish } = answer
+  const usage = usageOf(answer)
   const finishReason = finish?.reason.unified ?? null
   const cutOff = finishReason === null ? undefined : cutOffs.get(finishReason)
   if (cutOff) return { ...endWith('incomplete', cutOff, usage), finishReason }
@@ -83,8 +84,28 @@ const cutOffs = new Map<string, ReplyErrorCode>([
   ['content-filter', 'content_filtered'],
 ])
 
-function usageOf(usage: LanguageModelV4Usage | undefined): Usage | null {
-  if (!usage) return null
+/** Of the answer, and of what was summed up for it. */
+function usageOf({ content, finish }: Answer): Usage | null {
+  const summed = content.find((part) => part.type === 'compaction')?.usage
+  const used = finish && tokensOf(finish.usage)
+  return used && summed ? added(used, summed) : (used ?? summed ?? null)
+}
+
+function added(one: Usage, other: Usage): Usage {
+  const sum = (name: keyof Usage) => {
+    const [first, second] = [one[name], other[name]]
+    return first === null && second === null ? null : (first ?? 0) + (second ?? 0)
+  }
+  return {
+    input_tokens: sum('input_tokens'),
+    cached_input_tokens: sum('cached_input_tokens'),
+    output_tokens: sum('output_tokens'),
+    reasoning_tokens: sum('reasoning_tokens'),
+  }
+}
+
+/** As the provider counted. */
+export function tokensOf(usage: LanguageModelV4Usage): Usage {
   return {
     input_tokens: usage.inputTokens.total ?? null,
     cached_input_tokens: usage.inputTokens.cacheRead ?? null,

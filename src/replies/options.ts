@@ -33,6 +33,8 @@ export interface ReplyOptions {
   schemaIsAdvice?: boolean | undefined
   /** `disabled`: a history that does not fit the model's window fails; else the oldest of it is left out. */
   truncation?: 'auto' | 'disabled' | undefined
+  /** A history of more tokens than that is summed up first; left out, than four fifths of the model's window. */
+  compaction?: { atTokens?: number | undefined } | undefined
   reasoning?:
     | {
         effort?: ReasoningEffort | undefined

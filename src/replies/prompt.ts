@@ -7,6 +7,7 @@ import type { Interaction, Sampling } from '../interactions/interaction.ts'
 import { textOf } from '../messages/content.ts'
 import type { Turn } from '../messages/history.ts'
 import { vendorOptions } from '../providers/call-options.ts'
+import { withSummariesSaid } from './summing-up.ts'
 import type { ReplyOptions } from './options.ts'
 import { saidMessages } from './prompt-messages.ts'
 import type { ResponseFormat } from './response-format.ts'
@@ -23,11 +24,12 @@ export function modelCall(
   options: ReplyOptions,
   provider: string,
 ): LanguageModelV4CallOptions {
-  const system = [interaction.prompt ?? '', ...history.filter(isSystem).map(({ content }) => textOf(content))]
+  const turns = withSummariesSaid(history)
+  const system = [interaction.prompt ?? '', ...turns.filter(isSystem).map(({ content }) => textOf(content))]
     .filter((text) => text !== '')
     .join('\n\n')
   const said: LanguageModelV4Message[] = saidMessages(
-    history.filter((turn) => !isSystem(turn)),
+    turns.filter((turn) => !isSystem(turn)),
     provider,
     (called) => toldAs(options.tools, called),
   )

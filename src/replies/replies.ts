@@ -14,6 +14,7 @@ import type { ProviderHealth } from '../providers/health.ts'
 import type { Models, ResolvedModel } from '../providers/registry.ts'
 import type { Notices } from '../storage/notices.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
+import { createAnswering } from './answering.ts'
 import { createBranch } from './branch.ts'
 import { createBusyPolicy } from './busy.ts'
 import { createCancel } from './cancel.ts'
@@ -88,6 +89,7 @@ export function createReplies(parts: {
     store,
     takeTurn: createTurns({ ...parts, store, rates, jobOf, facts }),
     claimReply: createClaim({ ...parts, store }),
+    answering: createAnswering(parts),
     conclude,
     jobOf,
   })

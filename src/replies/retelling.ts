@@ -10,6 +10,8 @@ export interface Telling {
   say(kind: Kind, text: string): void
   /** `thought` is a SealedThought, as JSON. */
   seal(thought: string): void
+  /** `summary` is a CompactionPart without its type, as JSON. */
+  sumUp(summary: string): void
   startCall(call: Omit<ToldCall, 'arguments'>): void
   addArguments(callId: string, delta: string): void
   endCall(call: ToldCall, status: 'completed' | 'incomplete'): void
@@ -21,7 +23,7 @@ export interface Telling {
 
 /** A step of what a model says. */
 type Said =
-  | { kind: Kind | 'seal'; text: string }
+  | { kind: Kind | 'seal' | 'summary'; text: string }
   | ({ kind: 'call'; step: 'started' | 'delta' | 'done' } & ToldCall)
 
 interface Piece {
@@ -49,9 +51,10 @@ export function createRetelling(telling: Telling) {
   function tell(said: Said): void {
     if (said.kind !== 'call') {
       const last = told.at(-1)
-      if (last?.kind === said.kind && said.kind !== 'seal') last.text += said.text
+      if (last?.kind === said.kind && !comesWhole(said)) last.text += said.text
       else told.push({ kind: said.kind, text: said.text })
       if (said.kind === 'seal') telling.seal(said.text)
+      else if (said.kind === 'summary') telling.sumUp(said.text)
       else telling.say(said.kind, said.text)
       return
     }
@@ -73,7 +76,7 @@ export function createRetelling(telling: Telling) {
       sayAgain(said, at)
     } else if (said.kind === 'call' || said.kind !== expected.kind) {
       diverge(said)
-    } else if (said.kind === 'seal') {
+    } else if (comesWhole(said)) {
       if (said.text === expected.text) at = { piece: piece + 1, chars: 0 }
       else diverge(said)
     } else {
@@ -107,6 +110,9 @@ export function createRetelling(telling: Telling) {
         case 'refusal.delta':
           say({ kind: type.slice(0, -'.delta'.length) as Kind, ...(JSON.parse(data) as { text: string }) })
           break
+        case 'compaction.done':
+          say({ kind: 'summary', text: data })
+          break
         case 'reasoning.sealed':
           say({ kind: 'seal', text: data })
           break
@@ -138,6 +144,11 @@ export function createRetelling(telling: Telling) {
   }
 }
 
+/** Whether it comes in one piece, and is the same or another one. */
+function comesWhole({ kind }: Pick<Said, 'kind'>): boolean {
+  return kind === 'seal' || kind === 'summary'
+}
+
 /**
  * The attempt at which readers of the log were told what an answer came to be; undefined where they were told nothing
  * else before it.
@@ -151,6 +162,7 @@ export function toldAttemptIn(
   const retelling = createRetelling({
     say: nothing,
     seal: nothing,
+    sumUp: nothing,
     startCall: nothing,
     addArguments: nothing,
     endCall: nothing,

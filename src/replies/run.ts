@@ -1,18 +1,16 @@
 import type { Clock } from '../clock.ts'
 import { isDatabaseAway, StoppingError } from '../errors.ts'
-import type { NewEvent } from '../events/event.ts'
 import { LostClaim } from '../events/writer.ts'
 import type { Job } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
-import type { ContentPart } from '../messages/content.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { Call } from '../providers/health.ts'
 import type { Models } from '../providers/registry.ts'
-import { type Answer, type AskLimits, askModel, type Before } from './ask.ts'
+import { type createAnswering, nothing, only } from './answering.ts'
+import type { Answer, AskLimits } from './ask.ts'
 import type { createClaim } from './claim.ts'
 import type { Conclude } from './conclude.ts'
 import { failureOf } from './judge.ts'
-import type { Prepare } from './prepare.ts'
 import type { OpenReply, WaitingReply } from './open-store.ts'
 import type { ReplyStore } from './store.ts'
 import { type Beginning, beginningOf } from './take-over.ts'
@@ -27,15 +25,15 @@ export function createRunner(parts: {
   store: Pick<ReplyStore, 'nextOpen'>
   takeTurn: (reply: OpenReply, keeps: Beginning['keeps']) => Promise<Turn>
   claimReply: ReturnType<typeof createClaim>
-  models: Pick<Models, 'resolve' | 'load'>
-  prepare: Prepare
+  answering: ReturnType<typeof createAnswering>
+  models: Pick<Models, 'resolve'>
   conclude: Conclude
   jobOf: (reply: WaitingReply) => Job
   limits: RunLimits
   now: Clock
   log: Log
 }) {
-  const { store, takeTurn, claimReply, models, prepare, conclude, jobOf, limits, now, log } = parts
+  const { store, takeTurn, claimReply, answering, models, conclude, jobOf, limits, now, log } = parts
   /** The attempts that run here, to stop them. */
   const running = new Map<string, AbortController>()
 
@@ -79,7 +77,7 @@ export function createRunner(parts: {
       const before = reply.attempt > 0 ? await claim.made() : nothing
       const answer =
         turn.kind === 'go'
-          ? await ask(reply, before, abort, call, claim.record)
+          ? await answering({ reply, before, abort, record: claim.record, onWord: () => call?.answers() })
           : only(before.said, turn.failure)
       if (!abort.signal.aborted || abort.signal.reason instanceof ProviderFailure) report(call, answer)
       // Not the end of the reply: whoever looks next can read what it is asked.
@@ -101,36 +99,6 @@ export function createRunner(parts: {
     } catch {
       // Nobody serves it any more: the attempt will say so.
       return false
-    }
-  }
-
-  async function ask(
-    reply: OpenReply,
-    before: Before,
-    abort: AbortController,
-    call: Call | undefined,
-    record: (event: NewEvent) => Promise<void> | undefined,
-  ): Promise<Answer> {
-    if (reply.options.generates === false) return unasked
-    try {
-      const resolved = models.resolve(reply.model)
-      const asked = await prepare(reply, resolved, before.said)
-      const model = await models.load(resolved)
-      const { firstTokenTimeoutMs = limits.firstTokenTimeoutMs } = resolved.provider
-      return await askModel({
-        model,
-        call: asked,
-        before,
-        asked: reply.options,
-        limits: { ...limits, firstTokenTimeoutMs },
-        abort,
-        record(event) {
-          call?.answers()
-          return record(event)
-        },
-      })
-    } catch (failure) {
-      return only(before.said, failure)
     }
   }
 
@@ -156,21 +124,4 @@ export function createRunner(parts: {
 function giveUp(reply: OpenReply): Turn {
   const detail = `attempts that ended with their process: ${reply.crashes + 1}`
   return { kind: 'give up', reply, failure: new ProviderFailure('crashed', detail) }
-}
-
-const nothing: Before = { said: [], callIds: new Set() }
-const noTokens = { total: 0, text: undefined, reasoning: 0 }
-const unasked: Answer = {
-  content: [],
-  isUnasked: true,
-  finish: {
-    reason: { unified: 'stop', raw: undefined },
-    usage: { inputTokens: { total: 0, noCache: 0, cacheRead: 0, cacheWrite: 0 }, outputTokens: noTokens },
-  },
-  failure: undefined,
-}
-
-/** What was said before, and nothing more. */
-function only(said: ContentPart[], failure: unknown): Answer {
-  return { content: said, isOld: true, finish: undefined, failure }
 }

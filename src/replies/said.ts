@@ -1,5 +1,5 @@
 import type { NewEvent, ReplyEvent } from '../events/event.ts'
-import type { ContentPart, ReasoningPart } from '../messages/content.ts'
+import type { CompactionPart, ContentPart, ReasoningPart } from '../messages/content.ts'
 
 /** The kinds of parts that are told in pieces of text. */
 export type Kind = 'text' | 'reasoning' | 'refusal'
@@ -46,6 +46,15 @@ export function speakerIn(events: Array<Pick<ReplyEvent, 'type' | 'data'>>): str
   return begun && (JSON.parse(begun.data) as { model: string }).model
 }
 
+/** The summary of what was said before an answer, if readers were told one since it was asked for. */
+export function compactionIn(
+  events: Array<Pick<ReplyEvent, 'type' | 'data'>>,
+): Omit<CompactionPart, 'type'> | undefined {
+  const asked = events.findLastIndex(({ type }) => type === 'reply.requeued')
+  const told = events.slice(asked + 1).findLast(({ type }) => type === 'compaction.done')
+  return told && (JSON.parse(told.data) as Omit<CompactionPart, 'type'>)
+}
+
 /** The ids of all calls that were told, whatever became of them. */
 export function callIdsIn(events: Array<Pick<ReplyEvent, 'type' | 'data'>>): Set<string> {
   const started = events.filter(({ type }) => type === 'tool_call.started')
@@ -63,6 +72,9 @@ function addEvent(content: ContentPart[], type: NewEvent['type'], json: string):
     case 'reasoning.delta':
     case 'refusal.delta':
       addPiece(content, type.slice(0, -'.delta'.length) as Kind, (JSON.parse(json) as { text: string }).text)
+      break
+    case 'compaction.done':
+      content.push({ type: 'compaction', ...(JSON.parse(json) as Omit<CompactionPart, 'type'>) })
       break
     case 'reasoning.sealed':
       addSealed(content, JSON.parse(json) as SealedThought)

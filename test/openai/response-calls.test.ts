@@ -89,8 +89,8 @@ describe('behind an answer that calls', () => {
 
 test('two calls that a model gives one id are told and answered each by itself', async () => {
   const tools = [{ type: 'function' as const, name: 'f', parameters: null, strict: null }]
-  const call = (city: string) => ({ id: 'call_1', name: 'f', pieces: [`{"city":"${city}"}`] })
-  upstream.behaves('repeats-ids', callsTools([call('Rome'), call('Bonn')]), echoes())
+  const twice = (city: string) => ({ id: 'call_1', name: 'f', pieces: [`{"city":"${city}"}`] })
+  upstream.behaves('repeats-ids', callsTools([twice('Rome'), twice('Bonn')]), echoes())
   const stream = client.responses.stream({ model: 'openai/repeats-ids', tools, input: 'Weather?' })
   const done: string[] = []
   stream.on('response.function_call_arguments.done', (event) => done.push(event.item_id))

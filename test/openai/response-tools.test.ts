@@ -294,7 +294,7 @@ describe('a conversation', () => {
       ] as OpenAI.Responses.ResponseInput,
     })
     expect((await upstream.asked(model, 2)).body.messages).toEqual([
-      { role: 'system', content: expect.stringContaining('Alice likes Rome.') },
+      { role: 'user', content: expect.stringContaining('Alice likes Rome.') },
       { role: 'user', content: 'Where shall I go?' },
     ])
   })
@@ -322,9 +322,14 @@ const refusals: Array<[name: string, body: object, error: object]> = [
     { param: 'tools[0].type', code: 'unsupported_parameter' },
   ],
   [
-    'compaction by the way',
-    { context_management: [{ type: 'compaction' }] },
-    { param: 'context_management', code: 'unsupported_parameter' },
+    'another management of the context',
+    { context_management: [{ type: 'editing' }] },
+    { param: 'context_management[0].type', code: 'unsupported_parameter' },
+  ],
+  [
+    'a compaction of next to nothing',
+    { context_management: [{ type: 'compaction', compact_threshold: 999 }] },
+    { param: 'context_management[0].compact_threshold', code: 'invalid_value' },
   ],
   ['a prompt template', { prompt: { id: 'pmpt_1' } }, { param: 'prompt', code: 'unsupported_parameter' }],
   ['log probabilities', { top_logprobs: 3 }, { param: 'top_logprobs', code: 'unsupported_parameter' }],

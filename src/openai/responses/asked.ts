@@ -50,6 +50,7 @@ export function optionsOf(asked: Omit<CreateRequest, 'input'>, kept: Kept): Repl
     responseFormat: formatOf(format),
     schemaIsAdvice: format?.type === 'json_schema' && format.strict !== true ? true : undefined,
     truncation: asked.truncation ?? 'disabled',
+    compaction: compactionOf(asked),
     sealsThoughts: asked.include?.includes('reasoning.encrypted_content') ? true : undefined,
     generates: asked.generate === false ? false : undefined,
     reasoning: reasoning ? reasoningOf(reasoning) : undefined,
@@ -66,6 +67,11 @@ function formatOf(format: NonNullable<CreateRequest['text']>['format']): ReplyOp
   if (format?.type !== 'json_schema') return format ?? undefined
   const { type, name, schema, description, strict } = format
   return { type, name, schema, ...withoutNulls({ description, strict }) }
+}
+
+function compactionOf({ context_management: managed }: Omit<CreateRequest, 'input'>) {
+  const [compaction] = managed ?? []
+  return compaction && { atTokens: compaction.compact_threshold ?? undefined }
 }
 
 function samplingOf(asked: Omit<CreateRequest, 'input'>): Sampling {

@@ -5,16 +5,17 @@ import { partOf } from '../ids.ts'
 import { toldContent, type ToldPart } from '../told-content.ts'
 import type { FindItem } from './said.ts'
 
-const partsOfItem: Record<'msg_' | 'rs_' | 'fc_', ReadonlySet<ContentPart['type']>> = {
+const partsOfItem: Record<'msg_' | 'rs_' | 'fc_' | 'cmp_', ReadonlySet<ContentPart['type']>> = {
   msg_: new Set(['text', 'refusal']),
   rs_: new Set(['reasoning']),
   fc_: new Set(['tool_call']),
+  cmp_: new Set(['compaction']),
 }
 
 /** Finds what items of a model are made of, that a client only names. */
 export function itemFinder(messages: Pick<Messages, 'find'>, ownerId: string): FindItem {
   return async (id, field) => {
-    const { kind, uuid, part } = partOf(['msg_', 'rs_', 'fc_'], id, { in: 'body', field })
+    const { kind, uuid, part } = partOf(['msg_', 'rs_', 'fc_', 'cmp_'], id, { in: 'body', field })
     const { role, content } = await findMessage(uuid, id, field)
     const groups = role === 'AI' ? groupsOf(toldContent(content), partsOfItem[kind as 'msg_']) : []
     const group = groups[part]

@@ -48,6 +48,14 @@ export const promptFields = {
   truncation: z.enum(['auto', 'disabled']).nullish(),
 }
 
+/** As OpenAI has it. */
+const minThresholdTokens = 1_000
+
+const contextManagement = z.strictObject({
+  type: z.literal('compaction', { error: 'is not supported: only compaction is' }),
+  compact_threshold: z.int().min(minThresholdTokens).max(100_000_000).nullish(),
+})
+
 const label = plainText({ max: 64 }).nullish()
 
 /** `POST /v1/responses`, and the frames `response.create` but for their `type`. */
@@ -67,10 +75,7 @@ export const createFields = {
   top_logprobs: z.literal(0, { error: 'is not supported: no log probabilities are told' }).nullish(),
   include: include.nullish(),
   store: z.boolean().nullish(),
-  context_management: z
-    .array(z.unknown())
-    .max(0, { error: 'is not supported: compact with POST /v1/responses/compact, or truncate' })
-    .nullish(),
+  context_management: z.array(contextManagement).max(1).nullish(),
   service_tier: z
     .enum(['auto', 'default', 'fast', 'flex', 'priority', 'scale'], { error: 'is not supported' })
     .nullish(),

@@ -51,7 +51,7 @@ export async function saidIn(
         said.add('AI', thoughtsIn(item, place))
         break
       case 'compaction':
-        said.add('System', [{ type: 'text', text: openSummary(item.encrypted_content, place) }])
+        said.begin('AI', [{ type: 'compaction', ...openSummary(item.encrypted_content, place) }])
         break
       case 'item_reference':
         said.add('AI', await findItem(item.id, `${place}.id`))
@@ -137,7 +137,11 @@ function gathering() {
     if (parts.length === 0) return
     const last = messages.at(-1)
     if (last && last.role === role && goesOn(last, metadata, begins)) last.content.push(...parts)
-    else messages.push({ role, content: [...parts], metadata })
+    else begin(role, parts, metadata)
+  }
+
+  function begin(role: Role, parts: ContentPart[], metadata: Metadata = {}): void {
+    messages.push({ role, content: [...parts], metadata })
   }
 
   function goesOn(
@@ -151,5 +155,5 @@ function gathering() {
     return !(begins && hasSpoken) && (last.metadata?.['phase'] ?? '') === (metadata['phase'] ?? '')
   }
 
-  return { messages, add }
+  return { messages, add, begin }
 }

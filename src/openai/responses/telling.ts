@@ -1,7 +1,8 @@
+import type { CompactionPart } from '../../messages/content.ts'
 import type { Telling, ToldCall } from '../../replies/retelling.ts'
 import type { SealedThought } from '../../replies/said.ts'
 import type { OutputItem } from '../item.ts'
-import { callItem, callStatus, itemId, newItem, outputContent } from '../items.ts'
+import { callItem, callStatus, compactionItem, itemId, newItem, outputContent } from '../items.ts'
 import { sealThoughts } from '../sealed.ts'
 
 type Kind = 'text' | 'reasoning' | 'refusal'
@@ -128,8 +129,15 @@ export function createTelling(
     { item, outputIndex }: { item: OutputItem; outputIndex: number },
     status: 'completed' | 'incomplete',
   ): void {
-    if (item.type !== 'reasoning') item.status = status
+    if (item.type === 'message' || item.type === 'function_call') item.status = status
     emit('response.output_item.done', { output_index: outputIndex, item: structuredClone(item) })
+  }
+
+  function sumUp(summary: string): void {
+    closeGrowing('completed')
+    const id = idOf('compaction')
+    const item = open(compactionItem(id, JSON.parse(summary) as Omit<CompactionPart, 'type'>))
+    closeItem(item, 'completed')
   }
 
   function startCall(call: Omit<ToldCall, 'arguments'>): void {
@@ -182,6 +190,7 @@ export function createTelling(
   return {
     say,
     seal,
+    sumUp,
     startCall,
     addArguments,
     endCall,

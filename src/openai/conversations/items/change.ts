@@ -4,6 +4,9 @@ import type { Message } from '../../../messages/message.ts'
 import { partOf as givenPart } from '../../responses/said.ts'
 import type { ItemChange } from './schemas.ts'
 
+/** What a message is made of. */
+const changeable = new Set<ContentPart['type']>(['text', 'refusal', 'image', 'file'])
+
 /** What an item is made of after a change, where it was made of `before`. Rejects what that item does not have. */
 export function changedParts(change: ItemChange, { role }: Message, before: ContentPart[]): ContentPart[] {
   const [first] = before
@@ -18,9 +21,7 @@ export function changedParts(change: ItemChange, { role }: Message, before: Cont
     const { output } = change
     return [{ ...first, output: typeof output === 'string' ? output : output.map(givenPart) }]
   }
-  if (first?.type === 'tool_call' || first?.type === 'tool_result' || first?.type === 'reasoning') {
-    throw wrongField('content', 'message')
-  }
+  if (first && !changeable.has(first.type)) throw wrongField('content', 'message')
   const { content } = change
   const parts =
     typeof content === 'string' ? [{ type: 'text' as const, text: content }] : content.map(givenPart)

@@ -26,7 +26,7 @@ export async function pageOfItems(
   const items: Item[] = []
   let cursor: string | undefined
   if (after !== undefined) {
-    const { uuid } = partOf(['msg_', 'rs_', 'fc_', 'fco_'], after, { in: 'query', field: 'after' })
+    const { uuid } = partOf(['msg_', 'rs_', 'fc_', 'fco_', 'cmp_'], after, { in: 'query', field: 'after' })
     const own = inOrder(await find(after), order)
     const at = own.findIndex((item) => item.id === after)
     if (at === -1) throw noItem()

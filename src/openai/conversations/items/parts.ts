@@ -29,12 +29,13 @@ const kinds = {
   refusal: 'message',
   reasoning: 'reasoning',
   tool_call: 'function_call',
+  compaction: 'compaction',
 } as const
 
 /** What each item of a model's message is made of, by its id: as `items.ts` puts them together. */
 function placesIn({ id: messageId, content, making }: Message): Map<string, number[]> {
   const whose = { id: messageId, toldAttempt: making?.toldAttempt }
-  const items: Array<{ type: 'message' | 'reasoning' | 'function_call'; id: string; places: number[] }> = []
+  const items: Array<{ type: (typeof kinds)[keyof typeof kinds]; id: string; places: number[] }> = []
   for (const [index, part] of content.entries()) {
     const type = part.type in kinds ? kinds[part.type as keyof typeof kinds] : undefined
     // A thought of nothing is only kept for its provider.

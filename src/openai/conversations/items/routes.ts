@@ -35,7 +35,7 @@ export function conversationItemRoutes(
   /** The message that an item of a conversation is in. */
   async function messageOf(ownerId: string, interaction: Interaction, itemId: string): Promise<Message> {
     const place = { in: 'path', field: 'item_id' } as const
-    const { kind, uuid } = partOf(['msg_', 'rs_', 'fc_', 'fco_'], itemId, place)
+    const { kind, uuid } = partOf(['msg_', 'rs_', 'fc_', 'fco_', 'cmp_'], itemId, place)
     const message = await found(kind, itemId, messages.find(ownerId, uuid))
     const isIn = message.interactionId === interaction.id && placesOf(itemId, message) !== undefined
     if (!isIn) throw missing(kind, itemId)
