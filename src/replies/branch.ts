@@ -13,7 +13,7 @@ export type Asking = Omit<NewTurn, 'said' | 'wantsReply' | 'parentId'>
 export function createBranch(parts: {
   messages: Pick<Messages, 'find'>
   /** What a reply was asked beyond its interaction. */
-  optionsOf: (id: string) => Promise<ReplyOptions>
+  optionsOf: (id: string) => Promise<ReplyOptions | undefined>
   post: (ownerId: string, interactionId: string, turn: NewTurn) => Promise<Posted>
 }) {
   const { messages, optionsOf, post } = parts
@@ -30,7 +30,7 @@ export function createBranch(parts: {
     if (parentId === null) throw nothingToAnswer()
     // Not which models it had, which may be why, what was to become of it, that none was asked, nor what a door
     // keeps with that one.
-    const { models, door, onCrash, maxAttempts, generates, ...asked } = await optionsOf(id)
+    const { models, door, onCrash, maxAttempts, generates, ...asked } = (await optionsOf(id)) ?? {}
     const options = { ...asked, ...given(asking.options) }
     return post(ownerId, message.interactionId, { ...asking, options, said: [], wantsReply: true, parentId })
   }

@@ -158,7 +158,10 @@ export function createReplies(parts: {
   async function findAsked(ownerId: string, id: string): Promise<AskedReply> {
     const { making, ...message } = await messages.find(ownerId, id)
     if (!making) throw notFound('This message was not made by a model; its reply')
-    return { reply: { ...message, making }, options: await store.optionsOf(id) }
+    const options = await store.optionsOf(id)
+    // Removed since: without its options it would pass for one that anybody may read.
+    if (!options) throw notFound('Message')
+    return { reply: { ...message, making }, options }
   }
 
   /** Before a message is removed: its reply must not go on. */
