@@ -100,6 +100,7 @@ export function createHearing(
 
   /** Not every provider says of a thought that it is over. */
   function sealAll(): Wait {
+    if (!sealsThoughts) return undefined
     let wait: Wait
     for (const thought of thoughts.values()) wait = seal(thought) ?? wait
     return wait
