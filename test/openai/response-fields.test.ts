@@ -71,7 +71,7 @@ describe('what clients send that leave nothing out', () => {
     [
       'a call and its result',
       [
-        { ...call, id: null, status: null, caller: null, namespace: null, async: false },
+        { ...call, id: null, status: null, caller: null, namespace: null, async: false, created_by: null },
         { ...output, id: null, status: null, caller: null, name: null, namespace: null },
       ],
     ],

@@ -14,7 +14,7 @@ const ignored = z.unknown().optional()
 const noFileId = z
   .null({ error: 'is not supported: there are no uploads here; send the bytes, or where they are' })
   .optional()
-const common = { id: plainText({ max: 256 }).nullish(), status: ignored }
+const common = { id: plainText({ max: 256 }).nullish(), status: ignored, created_by: ignored }
 /** Clients that leave nothing out send a type of null where none is needed. */
 const messageType = z.literal('message').nullish()
 const caller = z
@@ -135,7 +135,6 @@ const compaction = z.strictObject({
   ...common,
   type: z.literal('compaction'),
   encrypted_content: plainText({ min: 1, max: maxTextChars }),
-  created_by: ignored,
 })
 const itemReference = z.strictObject({
   type: z.literal('item_reference'),
