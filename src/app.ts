@@ -216,7 +216,7 @@ async function serveApi(
   feedRoutes(server, { feed, streams })
   const embed = createEmbed({ models, maxRunning: config.maxRunningPerProvider })
   await server.register(openaiRoutes, { ...rooms, embed, limits: config })
-  await server.register(originalRoutes, { interactions, messages, replies })
+  await server.register(originalRoutes, { interactions, messages, replies, idempotency })
 }
 
 const firstPage: PageRequest = { limit: 20, order: 'asc' }

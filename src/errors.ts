@@ -18,6 +18,7 @@ export type ErrorCode =
   | 'previous_response_not_found'
   | 'reply_in_progress'
   | 'events_expired'
+  | 'removed'
   | 'body_too_large'
   | 'unsupported_media_type'
   | 'upgrade_required'
@@ -66,6 +67,24 @@ export function notFound(what: string): ParleyError {
 /** Whether an error says that something is not there, or not the owner's. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof ParleyError && error.code === 'not_found'
+}
+
+/** What a request made was removed since, or while it waited for that. */
+export function removed(): ParleyError {
+  return new ParleyError('removed', 'What this request made was removed since.')
+}
+
+export function isRemoved(error: unknown): boolean {
+  return error instanceof ParleyError && error.code === 'removed'
+}
+
+/** What was found, of what a request has made: it is not there only where it was removed. */
+export async function unlessRemoved<Found>(finding: Promise<Found>): Promise<Found> {
+  try {
+    return await finding
+  } catch (error) {
+    throw isNotFound(error) ? removed() : error
+  }
 }
 
 /** The database cannot be reached now: it was not the fault of the work, which can be done again later. */

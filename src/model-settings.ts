@@ -9,6 +9,7 @@ const endpointSchema = z.strictObject({
   context_window_tokens: z.int().min(256).optional(),
   first_token_timeout_ms: z.int().min(1).optional(),
   continues: z.enum(['prefill', 'vllm']).optional(),
+  token_limit: z.enum(['max_tokens', 'max_completion_tokens']).optional(),
 })
 
 const limitsSchema = z.strictObject({
@@ -48,7 +49,8 @@ export const modelSettings = {
   endpoints: json('PROVIDERS', z.record(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,31}$/), endpointSchema), {
     secret: true,
     example: '{"lab":{"base_url":"http://10.0.0.5:8000/v1","api_key":"…","models":["qwen3"]}}',
-    about: 'More OpenAI-compatible endpoints, by a name of yours; their models are then lab/<model>.',
+    about:
+      'More OpenAI-compatible endpoints, by a name of yours; their models are then lab/<model>. One that refuses max_tokens has "token_limit": "max_completion_tokens"; OpenAI and Azure are known.',
   }),
   continuingProviders: choices('CONTINUING_PROVIDERS', ['anthropic', 'mistral', 'ollama', 'openrouter'], {
     about:

@@ -15,6 +15,7 @@ const problems: Record<ErrorCode, { status: number; title: string }> = {
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   conflict: { status: 409, title: 'Conflict' },
   reply_in_progress: { status: 409, title: 'The reply is still being made' },
+  removed: { status: 410, title: 'It was removed' },
   events_expired: { status: 410, title: 'The events are not kept any more' },
   body_too_large: { status: 413, title: 'The request body is too large' },
   unsupported_media_type: { status: 415, title: 'The body must be JSON' },

@@ -4,12 +4,17 @@ import { sendDetail } from './detail.ts'
 import { sendOpenAiError } from './openai-error.ts'
 import { sendProblem } from './problem.ts'
 
-const openAiPath = /^\/v1\/(responses|conversations|chat|embeddings|models)(\/|$)/
+const openAiPaths = /^(responses|conversations|chat|embeddings|models)$/
+/** OpenAI's paths that are not here: its clients are told so in words that they read. */
+const otherOpenAiPaths =
+  /^(completions|moderations|files|uploads|audio|images|videos|realtime|assistants|threads|batches|fine_tuning|vector_stores|containers|evals)$/
 
 /** Sends what no route sends, in the shape of the door that its path belongs to. */
 export function sendInShapeOf(path: string, reply: FastifyReply, error: ParleyError): FastifyReply {
-  if (openAiPath.test(path)) return sendOpenAiError(reply, error)
-  return /^\/v1(\/|$)/.test(path) ? sendProblem(reply, error) : sendDetail(reply, error)
+  const [, version, first = ''] = path.split('/', 3)
+  if (version !== 'v1') return sendDetail(reply, error)
+  const isOpenAi = openAiPaths.test(first) || otherOpenAiPaths.test(first)
+  return isOpenAi ? sendOpenAiError(reply, error) : sendProblem(reply, error)
 }
 
 /** Splits an address at its question mark. */

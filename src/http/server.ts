@@ -95,6 +95,8 @@ async function allowOrigins(app: FastifyInstance, origins: string[]) {
       'x-request-id',
       'location',
       'retry-after',
+      'idempotent-replayed',
+      'x-should-retry',
       'x-parley-interaction',
       'x-parley-reply',
       'x-parley-events',

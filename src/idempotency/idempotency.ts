@@ -29,6 +29,8 @@ export type IsNew = (made: Made) => Promise<boolean>
 
 /** What the work of a request does in its transaction. */
 export interface Once {
+  /** How long after it the same request may come again, in milliseconds; 0 where that is another one. */
+  comesAgainWithinMs: number
   /** Ends the work where it was done already: before what is dear to do, and to roll back. */
   check(tx: Transaction): Promise<void>
   /** Remembers what was made; ends the work, which is then rolled back, where it was done already. */
@@ -68,6 +70,7 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
     if (!request || (request.tries !== undefined && !isNew)) return { done: await work(always) }
     try {
       const done = await work({
+        comesAgainWithinMs: sameWithinMs(request),
         async check(tx) {
           const made = await find(tx, request)
           if (made) throw new Repeated(made)
@@ -102,10 +105,13 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
     }
   }
 
-  /** What the request has to do with what is remembered under its key. */
-  function isSame(row: { created_at: number }, { tries }: RequestKey): boolean {
-    if (tries === 0) return false
-    return row.created_at >= now() - (tries === undefined ? keptMs : Math.min(countedMs, keptMs))
+  /** Whether what is remembered under its key is what the request asks for. */
+  function isSame(row: { created_at: number }, request: RequestKey): boolean {
+    return request.tries !== 0 && row.created_at >= now() - sameWithinMs(request)
+  }
+
+  function sameWithinMs({ tries }: RequestKey): number {
+    return tries === undefined ? keptMs : Math.min(countedMs, keptMs)
   }
 
   /** Of a first try that is refused: what a client asked for before, in the same words, is not what it tries again. */
@@ -121,8 +127,6 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
 
   return {
     once,
-    /** How long what a key stands for is remembered. */
-    keptMs,
     prune,
     start() {
       const run = () => {
@@ -136,7 +140,7 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
 }
 
 /** Of a request that names no key. */
-const always: Once = { check: async () => {}, remember: async () => {} }
+export const always: Once = { comesAgainWithinMs: 0, check: async () => {}, remember: async () => {} }
 
 function madeBy(row: { fingerprint: string; answer_json: string }, { fingerprint }: RequestKey): Made {
   if (row.fingerprint === fingerprint) return JSON.parse(row.answer_json) as Made

@@ -14,6 +14,7 @@ import {
   type Sampling,
   usualPolicy,
 } from './interaction.ts'
+import { createExpiryStore } from './expiry-store.ts'
 import { createInteractionStore, type InteractionFilter } from './store.ts'
 
 export interface InteractionSettings {
@@ -33,7 +34,7 @@ export interface CreateOptions {
   acceptAnyModel?: boolean
   origin?: Origin
   /** It is not listed, and removed so many milliseconds later, or when its last answer has ended. */
-  keptMs?: number
+  keptMs?: number | undefined
   /** What else is to be stored with it, in the same transaction. */
   also?: (tx: Transaction, interaction: Interaction) => Promise<void>
 }
@@ -53,6 +54,7 @@ export function createInteractions(parts: {
 }) {
   const { storage, models, changes, now, hasBranch, onRemove } = parts
   const store = createInteractionStore(storage)
+  const expiry = createExpiryStore()
 
   /** Rejects with `unknown_model` where no provider serves the model, unless any name is to be `accepted`. */
   async function create(
@@ -60,8 +62,22 @@ export function createInteractions(parts: {
     settings: InteractionSettings,
     options: CreateOptions = {},
   ): Promise<Interaction> {
-    const { acceptAnyModel = false, also = async () => {}, origin = null, keptMs } = options
+    const { acceptAnyModel = false, also = async () => {} } = options
     if (settings.model !== undefined && !acceptAnyModel) models.resolveAll(settings.model)
+    return storage.write(async (tx) => {
+      const interaction = await createIn(tx, ownerId, settings, options)
+      await also(tx, interaction)
+      return interaction
+    })
+  }
+
+  /** As part of a transaction, whatever its model; the caller has asked whether somebody serves that. */
+  async function createIn(
+    tx: Transaction,
+    ownerId: string,
+    settings: InteractionSettings,
+    { origin, keptMs }: Pick<CreateOptions, 'origin' | 'keptMs'> = {},
+  ): Promise<Interaction> {
     const at = now()
     const interaction: Interaction = {
       id: newId(),
@@ -74,15 +90,12 @@ export function createInteractions(parts: {
       policy: changedPolicy(usualPolicy, settings.policy),
       metadata: settings.metadata ?? {},
       currentBranch: 0,
-      origin,
+      origin: origin ?? null,
       expiresAt: keptMs === undefined ? null : at + keptMs,
       createdAt: at,
       updatedAt: at,
     }
-    await storage.write(async (tx) => {
-      await store.insert(tx, interaction)
-      await also(tx, interaction)
-    })
+    await store.insert(tx, interaction)
     return interaction
   }
 
@@ -92,18 +105,32 @@ export function createInteractions(parts: {
     return interaction
   }
 
+  /** Holds an interaction: until the transaction ends, nobody posts to it or changes it. Resolves with it as it is. */
+  async function hold(tx: Transaction, ownerId: string, id: string): Promise<Interaction> {
+    const interaction = (await store.lock(tx, ownerId, id)) && (await store.find(tx, ownerId, id))
+    if (!interaction) throw notFound('Interaction')
+    return interaction
+  }
+
   /** Those that are kept. */
   function list(ownerId: string, request: PageRequest & InteractionFilter): Promise<Page<Interaction>> {
     return store.list(ownerId, request)
   }
 
-  /** Changes what is given and leaves the rest; metadata is replaced whole. */
-  async function change(ownerId: string, id: string, settings: InteractionSettings): Promise<Interaction> {
+  /**
+   * Changes what is given and leaves the rest; metadata is replaced whole. `also` is what else is to be stored with
+   * it, in the same transaction.
+   */
+  async function change(
+    ownerId: string,
+    id: string,
+    settings: InteractionSettings,
+    also?: (tx: Transaction) => Promise<void>,
+  ): Promise<Interaction> {
     if (settings.model !== undefined) models.resolveAll(settings.model)
     return storage.write(async (tx) => {
       // A post may move it to another branch meanwhile.
-      const before = (await store.lock(tx, ownerId, id)) && (await store.find(tx, ownerId, id))
-      if (!before) throw notFound('Interaction')
+      const before = await hold(tx, ownerId, id)
       const { currentBranch = before.currentBranch } = settings
       if (currentBranch !== before.currentBranch && !(await hasBranch(tx, id, currentBranch)))
         throw noBranch()
@@ -121,18 +148,21 @@ export function createInteractions(parts: {
       }
       await store.update(tx, changed)
       await changes.record(tx, id, 'interaction.changed', {})
+      await also?.(tx)
       return changed
     })
   }
 
   /** Removes the interaction, its messages, their replies and their events. */
-  async function remove(ownerId: string, id: string): Promise<void> {
-    await storage.write(async (tx) => {
-      if (!(await store.lock(tx, ownerId, id))) throw notFound('Interaction')
-      await onRemove(tx, id)
-      await store.remove(tx, id)
-      changes.goesOn(tx, id)
-    })
+  function remove(ownerId: string, id: string): Promise<void> {
+    return storage.write((tx) => removeIn(tx, ownerId, id))
+  }
+
+  async function removeIn(tx: Transaction, ownerId: string, id: string): Promise<void> {
+    await hold(tx, ownerId, id)
+    await onRemove(tx, id)
+    await store.remove(tx, id)
+    changes.goesOn(tx, id)
   }
 
   /**
@@ -152,14 +182,19 @@ export function createInteractions(parts: {
   /** Keeps one that is not kept for `keptMs` more; its new time. Null for one that is kept. */
   function renew(ownerId: string, id: string, keptMs: number): Promise<number | null> {
     return storage.write(async (tx) => {
-      const interaction = await store.find(tx, ownerId, id)
-      if (!interaction) throw notFound('Interaction')
+      // A post may keep it meanwhile.
+      const interaction = await hold(tx, ownerId, id)
       if (interaction.expiresAt === null) return null
       // Always another one: who remembers the old one sees that somebody came.
       const expiresAt = Math.max(now() + keptMs, interaction.expiresAt + 1)
       await store.update(tx, { ...interaction, expiresAt })
       return expiresAt
     })
+  }
+
+  /** Has one that is not kept go in `ms`, or when its last answer has ended; false where it is kept. */
+  function expireIn(ownerId: string, id: string, ms: number): Promise<boolean> {
+    return storage.write((tx) => expiry.expireAt(tx, { ownerId, id, at: now() + ms }))
   }
 
   /** Removes some of those whose time is over, whoever they belong to; the number of them. */
@@ -176,13 +211,18 @@ export function createInteractions(parts: {
 
   return {
     create,
+    createIn,
     find,
+    hold,
     list,
     change,
     renew,
+    expireIn,
     remove,
+    removeIn,
     removeExpired,
     takePositions,
+    keep: store.keep,
     moveTo: store.moveTo,
     settingsOf,
   }

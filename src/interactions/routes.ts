@@ -3,6 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { problemAnswers, storingProblems, uuidParams } from '../http/answers.ts'
 import { pageView } from '../http/pagination.ts'
+import { unlessRemoved } from '../errors.ts'
 import type { Idempotency } from '../idempotency/idempotency.ts'
 import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../idempotency/schemas.ts'
 import type { Interaction } from './interaction.ts'
@@ -56,8 +57,7 @@ export function interactionRoutes(
         body: interactionInput,
         response: {
           201: interactionSchema,
-          // Sent again after the interaction was removed.
-          ...storingProblems('not_found', 'unknown_model', 'idempotency_key_reused'),
+          ...storingProblems('removed', 'unknown_model', 'idempotency_key_reused'),
         },
       },
     },
@@ -69,7 +69,9 @@ export function interactionRoutes(
         }),
       )
       const interaction =
-        'done' in once ? once.done : await interactions.find(ownerId, once.repeated['interaction'] ?? '')
+        'done' in once
+          ? once.done
+          : await unlessRemoved(interactions.find(ownerId, once.repeated['interaction'] ?? ''))
       if ('repeated' in once) reply.header(replayedHeader, 'true')
       return reply
         .status(201)

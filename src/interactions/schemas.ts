@@ -6,10 +6,19 @@ import { type Interaction, onBusyPolicies, onCrashPolicies, roles } from './inte
 
 export const roleSchema = z.enum(roles).meta({ id: 'Role', description: 'Who speaks.' })
 
+const pairs = z.record(plainText({ min: 1, max: 64 }), plainText({ max: 512 }))
+
 export const metadataSchema = z
-  .record(plainText({ min: 1, max: 64 }), plainText({ max: 512 }))
+  .nonoptional(z.preprocess(refuseProto, pairs))
   .refine((metadata) => Object.keys(metadata).length <= 16, { error: 'may have at most 16 keys' })
   .meta({ description: "Up to 16 pairs of the client's own.", maxProperties: 16 })
+
+/** A record leaves this pair out without a word. */
+function refuseProto(given: unknown, { addIssue }: z.RefinementCtx): unknown {
+  if (typeof given === 'object' && given !== null && Object.hasOwn(given, '__proto__'))
+    addIssue({ code: 'custom', path: ['__proto__'], message: 'must be called otherwise' })
+  return given
+}
 
 export const modelName = plainText({ min: 1, max: 256 }).meta({
   description: 'A model as `provider/model`; see `GET /v1/models`.',
@@ -47,7 +56,9 @@ export const onBusySchema = z.enum(onBusyPolicies).meta({
   id: 'OnBusy',
   description:
     'What a post does where an answer is still being made: `queue` is answered after it; `reject` is refused with ' +
-    '409; `interrupt` cancels it, and what was said of it stays; `rollback` removes it and its question.',
+    '409; `interrupt` cancels it and those that wait behind it, and what was said of them stays; `rollback` removes ' +
+    'them with what was said for them, as if that had not been: but nothing that another branch, or the post itself, ' +
+    'stands on, and such an answer is cancelled. For posts that are answered; what is only stored is always taken.',
 })
 
 export const onCrashSchema = z.enum(onCrashPolicies).meta({

@@ -1,6 +1,6 @@
-import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import { type Page, pageOf, type PageRequest, readingOrder } from '../paging.ts'
-import type { InteractionRow, Schema } from '../storage/schema.ts'
+import type { InteractionRow } from '../storage/schema.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import {
   type Interaction,
@@ -11,6 +11,7 @@ import {
   type Sampling,
   usualPolicy,
 } from './interaction.ts'
+import { holding } from './search-store.ts'
 
 /**
  * Each by its name: a statement that is planned once, and asks for all there is, fails when another version has
@@ -43,7 +44,7 @@ export interface InteractionFilter {
   model?: string | undefined
   /** Have each of these pairs. */
   metadata?: Metadata | undefined
-  /** Have this somewhere in their title, their metadata or what was said. */
+  /** Have this somewhere in them: see `search-store.ts`. */
   text?: string | undefined
 }
 
@@ -96,7 +97,7 @@ export function createInteractionStore(storage: Storage) {
     if (origin) query = query.where('origin', '=', origin)
     if (model !== undefined) query = query.where('model', '=', model)
     for (const [key, value] of Object.entries(metadata)) query = query.where(metadataOf(key), '=', value)
-    if (text !== undefined) query = query.where((eb) => holding(eb, text))
+    if (text !== undefined) query = query.where(holding(storage.engine, text))
     if (hasMessages) {
       query = query.where(({ exists, selectFrom }) =>
         exists(
@@ -111,29 +112,6 @@ export function createInteractionStore(storage: Storage) {
     }
     const page = pageOf(await query.execute(), request)
     return { ...page, data: page.data.map((row) => fromRow(row)) }
-  }
-
-  /** In capitals or not; PostgreSQL knows those of every script, SQLite those of ASCII. */
-  function holding({ or, exists, selectFrom }: ExpressionBuilder<Schema, 'interactions'>, text: string) {
-    const like = (within: RawBuilder<string | null>) =>
-      sql<boolean>`lower(${within}) like ${patternOf(text)} escape '!'`
-    const isPostgres = storage.engine === 'postgres'
-    const values = isPostgres
-      ? sql`json_each_text(metadata_json::json) as pair`
-      : sql`json_each(metadata_json) as pair`
-    const parts = isPostgres
-      ? sql`json_array_elements(content_json::json) as part(value)`
-      : sql`json_each(content_json) as part`
-    return or([
-      like(sql`title`),
-      sql<boolean>`exists (select 1 from ${values} where ${like(sql`pair.value`)})`,
-      exists(
-        selectFrom('messages')
-          .select('messages.id')
-          .whereRef('interaction_id', '=', 'interactions.id')
-          .where(sql<boolean>`exists (select 1 from ${parts} where ${like(sql`part.value ->> 'text'`)})`),
-      ),
-    ])
   }
 
   function metadataOf(key: string) {
@@ -196,6 +174,11 @@ export function createInteractionStore(storage: Storage) {
     return row && { interaction: fromRow(row), firstPosition: row.last_position - given.count + 1 }
   }
 
+  /** From now on it is kept. */
+  async function keep(tx: Transaction, id: string): Promise<void> {
+    await tx.updateTable('interactions').set({ expires_at: null }).where('id', '=', id).execute()
+  }
+
   /** Makes `branch` the one that the next message belongs to. */
   async function moveTo(tx: Transaction, id: string, branch: number): Promise<void> {
     await tx.updateTable('interactions').set({ current_branch: branch }).where('id', '=', id).execute()
@@ -213,12 +196,19 @@ export function createInteractionStore(storage: Storage) {
     return row && { prompt: row.prompt, sampling: JSON.parse(row.sampling_json) as Sampling }
   }
 
-  return { insert, find, lock, lockExpired, list, update, remove, takePositions, moveTo, settingsOf }
-}
-
-/** `text` anywhere, as it stands. */
-function patternOf(text: string): string {
-  return `%${text.toLowerCase().replaceAll(/[!%_]/g, '!$&')}%`
+  return {
+    insert,
+    find,
+    lock,
+    lockExpired,
+    list,
+    update,
+    remove,
+    takePositions,
+    keep,
+    moveTo,
+    settingsOf,
+  }
 }
 
 function toRow(interaction: Interaction): Omit<InteractionRow, 'last_position' | 'last_change'> {

@@ -77,6 +77,25 @@ export function createBranchStore(storage: Storage) {
     return rows[0] && [...sharedFrom(rows[0].path_json), own(number)]
   }
 
+  /** What those branches of an interaction share that have messages of their own. */
+  async function sharedInUse(tx: Transaction, interactionId: string): Promise<Path[]> {
+    const rows = await tx
+      .selectFrom('branches')
+      .select('path_json')
+      .where('interaction_id', '=', interactionId)
+      .where(({ exists, selectFrom }) =>
+        exists(
+          selectFrom('messages')
+            .select('messages.id')
+            .whereRef('messages.interaction_id', '=', 'branches.interaction_id')
+            .whereRef('messages.branch', '=', 'branches.number')
+            .whereRef('messages.position', '>=', 'branches.first_position'),
+        ),
+      )
+      .execute()
+    return rows.map(({ path_json }) => sharedFrom(path_json))
+  }
+
   /** All of an interaction: there are as many as may be made. */
   async function allOf(interactionId: string): Promise<Branch[]> {
     const rows = await storage.db
@@ -103,7 +122,7 @@ export function createBranchStore(storage: Storage) {
     return { ...page, data: page.data.map((row) => fromRow(row)) }
   }
 
-  return { insert, count, pathOf, allOf, list }
+  return { insert, count, pathOf, sharedInUse, allOf, list }
 }
 
 export type BranchStore = ReturnType<typeof createBranchStore>

@@ -24,7 +24,8 @@ export function createBranching(parts: {
 
   /**
    * The branch of what is said behind the message `parentId` of the interaction, which the transaction holds; null is in front of
-   * all. It becomes the interaction's current one. `position` is that of the message to come.
+   * all. It becomes the interaction's current one; what is said `isAside` is on a branch of its own in any case, and
+   * leaves the current one as it is. `position` is that of the message to come.
    * Rejects with `invalid_request` where there is no such message, `conflict` where there are too many branches.
    */
   return async function placeBehind(
@@ -32,14 +33,15 @@ export function createBranching(parts: {
     interaction: Pick<Interaction, 'id' | 'ownerId' | 'currentBranch'>,
     parentId: string | null,
     position: number,
+    isAside = false,
   ): Promise<number> {
     const { id, ownerId, currentBranch } = interaction
     const parent = parentId === null ? null : await store.find(tx, ownerId, parentId)
     if (parent !== null && parent?.interactionId !== id) throw noSuchParent()
     const from = { branch: parent?.branch ?? 0, position: parent?.position ?? 0 }
-    const isNewest = (await store.idBehind(tx, id, from)) === undefined
+    const isNewest = !isAside && (await store.idBehind(tx, id, from)) === undefined
     const branch = isNewest ? from.branch : await fork(tx, id, from, position)
-    if (branch !== currentBranch) {
+    if (!isAside && branch !== currentBranch) {
       await interactions.moveTo(tx, id, branch)
       await changes.record(tx, id, 'interaction.changed', {}, position - 1)
     }

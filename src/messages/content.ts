@@ -138,16 +138,23 @@ export type CompactionPart = z.infer<typeof compactionPart> & {
   usage?: Usage
 }
 
+/** Which of its kind in its message a part belongs to, where that cannot be counted any more: one before it is gone. */
+interface Numbered {
+  number?: number
+}
+
 /** What a message holds. */
-export type ContentPart =
-  | TextPart
-  | ReasoningPart
-  | ImagePart
-  | FilePart
-  | RefusalPart
-  | ToolCallPart
-  | ToolResultPart
-  | CompactionPart
+export type ContentPart = Numbered &
+  (
+    | TextPart
+    | ReasoningPart
+    | ImagePart
+    | FilePart
+    | RefusalPart
+    | ToolCallPart
+    | ToolResultPart
+    | CompactionPart
+  )
 export type ShownPart = z.infer<typeof contentPart>
 export type InputContent = string | ContentPart[]
 
@@ -161,7 +168,7 @@ export function textOf(content: ContentPart[]): string {
   return content.map((part) => (part.type === 'text' ? part.text : '')).join('')
 }
 
-/** As it is shown, and as events told it: without what only the provider needs. */
+/** As it is shown, and as events told it: without what only the provider needs, or who asks for a part by its number. */
 export function shownContent(content: ContentPart[]): ShownPart[] {
   const shown: ShownPart[] = []
   let isBroken = false
@@ -171,7 +178,7 @@ export function shownContent(content: ContentPart[]): ShownPart[] {
     else if (part.type === 'reasoning') addReasoning(shown, part.text)
     else if (part.type === 'text' && last?.type === 'text' && isBroken) {
       shown[shown.length - 1] = { type: 'text', text: last.text + part.text }
-    } else shown.push(withoutHidden(part))
+    } else shown.push(bare(part))
     isBroken &&= part.type === 'reasoning'
   }
   return shown
@@ -184,13 +191,13 @@ function addReasoning(shown: ShownPart[], text: string) {
   else shown.push({ type: 'reasoning', text })
 }
 
-function withoutHidden(part: Exclude<ContentPart, ReasoningPart>): ShownPart {
+function bare({ number: _, ...part }: Exclude<ContentPart, ReasoningPart>): ShownPart {
   if (part.type === 'tool_call') {
-    const { provider: _, ...call } = part
+    const { provider, ...call } = part
     return call
   }
   if (part.type !== 'compaction') return part
-  const { usage: _, ...compaction } = part
+  const { usage, ...compaction } = part
   return compaction
 }
 

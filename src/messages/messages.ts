@@ -49,6 +49,11 @@ export function createMessages(parts: {
     throw noneOf(page, 'is no message of this interaction')
   }
 
+  /** What comes right behind a message on its branch. The caller has found that through its owner. */
+  function behind({ interactionId, branch, position }: Message): Promise<Message | undefined> {
+    return store.messageBehind(interactionId, { branch, position })
+  }
+
   /** The first message of an interaction that a model made, or makes. The caller has found the interaction. */
   function firstMade(interactionId: string): Promise<Message | undefined> {
     return store.firstMade(interactionId)
@@ -67,11 +72,15 @@ export function createMessages(parts: {
     })
   }
 
-  /** The same; `corrected` says what it is to be, seeing it as it is now. Of any part: it was said already. */
+  /**
+   * The same; `corrected` says what it is to be, seeing it as it is now. Of any part: it was said already. `also` is
+   * what else is to be stored with it, in the same transaction.
+   */
   async function correct(
     ownerId: string,
     id: string,
     corrected: (message: Message) => Partial<Pick<Message, 'content' | 'metadata'>>,
+    also?: (tx: Transaction) => Promise<void>,
   ): Promise<Message> {
     return storage.write(async (tx) => {
       const found = await findChangeable(tx, ownerId, id)
@@ -80,6 +89,7 @@ export function createMessages(parts: {
       const message = await findChangeable(tx, ownerId, id)
       const changed = { ...message, ...corrected(message), updatedAt: now() }
       await store.update(tx, changed, estimateTokens(changed.content))
+      await also?.(tx)
       return changed
     })
   }
@@ -97,20 +107,23 @@ export function createMessages(parts: {
   }
 
   /** Removes a message; what is left keeps its positions. */
-  async function remove(ownerId: string, id: string): Promise<void> {
-    await storage.write(async (tx) => {
-      const message = await store.find(tx, ownerId, id)
-      if (!message) throw notFound('Message')
-      await told.record(tx, message.interactionId, 'message.deleted', placeOf(message))
-      await onRemove(tx, id)
-      // Another one may have removed it while this one waited for the interaction.
-      if (!(await store.remove(tx, id))) throw notFound('Message')
-    })
+  function remove(ownerId: string, id: string): Promise<void> {
+    return storage.write((tx) => removeIn(tx, ownerId, id))
+  }
+
+  async function removeIn(tx: Transaction, ownerId: string, id: string): Promise<void> {
+    const message = await store.find(tx, ownerId, id)
+    if (!message) throw notFound('Message')
+    await told.record(tx, message.interactionId, 'message.deleted', placeOf(message))
+    await onRemove(tx, id)
+    // Another one may have removed it while this one waited for the interaction.
+    if (!(await store.remove(tx, id))) throw notFound('Message')
   }
 
   return {
     find,
     list,
+    behind,
     siblingsOf: createSiblings({ storage, store, branches }),
     /** The branches of an interaction but for what came first. */
     branchesOf: branches.list,
@@ -120,6 +133,7 @@ export function createMessages(parts: {
     change,
     correct,
     remove,
+    removeIn,
   }
 }
 

@@ -2,7 +2,7 @@ import { type Page, pageOf, type PageRequest, readingOrder } from '../paging.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import { createBranchStore } from './branch-store.ts'
 import type { Message } from './message.ts'
-import { type Path, segmentsBetween } from './path.ts'
+import { type Path, type Place, segmentsBetween } from './path.ts'
 import { columns, fromRow, type Joined } from './row.ts'
 
 /** The SQL of messages along the ways of a conversation. It only reads. */
@@ -51,7 +51,7 @@ export function createPathStore(storage: Storage) {
     (db, given: { interactionId: string; branch: number; position: number }) =>
       db
         .selectFrom('messages')
-        .select('id')
+        .select(['id', 'position'])
         .where('interaction_id', '=', given.interactionId)
         .where('branch', '=', given.branch)
         .where('position', '>', given.position)
@@ -60,13 +60,22 @@ export function createPathStore(storage: Storage) {
   )
 
   /** The next message of a branch behind a position. */
+  async function nextBehind(
+    on: Database | Transaction,
+    interactionId: string,
+    { branch, position }: Place,
+  ): Promise<{ id: string; position: number } | undefined> {
+    const { rows } = await selectBehind(on, { interactionId, branch, position })
+    return rows[0]
+  }
+
+  /** The id of it. */
   async function idBehind(
     on: Database | Transaction,
     interactionId: string,
-    { branch, position }: { branch: number; position: number },
+    place: Place,
   ): Promise<string | undefined> {
-    const { rows } = await selectBehind(on, { interactionId, branch, position })
-    return rows[0]?.id
+    return (await nextBehind(on, interactionId, place))?.id
   }
 
   /**
@@ -79,10 +88,13 @@ export function createPathStore(storage: Storage) {
     request: PageRequest,
   ): Promise<Page<Message> | 'after' | 'before'> {
     const { after, before } = request
-    const positions = await positionsOf(interactionId, [after, before])
-    if (after !== undefined && !positions.has(after)) return 'after'
-    if (before !== undefined && !positions.has(before)) return 'before'
-    const bounds = [after, before].map((id) => (id === undefined ? undefined : positions.get(id)))
+    const places = await placesOf(
+      interactionId,
+      [after, before].filter((id) => id !== undefined),
+    )
+    if (after !== undefined && !places.has(after)) return 'after'
+    if (before !== undefined && !places.has(before)) return 'before'
+    const bounds = [after, before].map((id) => (id === undefined ? undefined : places.get(id)?.position))
     const [behind, inFront] = request.order === 'asc' ? bounds : bounds.toReversed()
     const rows = await rowsAlong(interactionId, path, { behind, inFront, request })
     const page = pageOf(rows, request)
@@ -126,17 +138,17 @@ export function createPathStore(storage: Storage) {
     return rows
   }
 
-  async function positionsOf(interactionId: string, cursors: Array<string | undefined>) {
-    const ids = cursors.filter((id) => id !== undefined)
-    if (ids.length === 0) return new Map<string, number>()
+  /** Where those of `ids` stand that are messages of the interaction. */
+  async function placesOf(interactionId: string, ids: string[]): Promise<Map<string, Place>> {
+    if (ids.length === 0) return new Map()
     const rows = await storage.db
       .selectFrom('messages')
-      .select(['id', 'position'])
+      .select(['id', 'branch', 'position'])
       .where('id', 'in', ids)
       .where('interaction_id', '=', interactionId)
       .execute()
-    return new Map(rows.map(({ id, position }) => [id, position]))
+    return new Map(rows.map(({ id, ...place }) => [id, place]))
   }
 
-  return { acrossFork, idBehind, list }
+  return { acrossFork, nextBehind, idBehind, placesOf, list }
 }

@@ -5,6 +5,12 @@ export interface Segment {
   upTo: number
 }
 
+/** Where a message stands: on the branch that it was said on first. */
+export interface Place {
+  branch: number
+  position: number
+}
+
 /** The way of a conversation from its first message to its newest, oldest segment first. Positions rise along it. */
 export type Path = Segment[]
 
@@ -25,6 +31,18 @@ export function pathUpTo(path: Path, position: number): Path {
     if (upTo >= position) break
   }
   return kept
+}
+
+/** The part of `path` behind a place that it leads over; all of it for position 0. */
+export function pathBehind(path: Path, { branch, position }: Place): Path {
+  if (position === 0) return path
+  const at = path.findIndex((segment) => segment.branch === branch)
+  return path.slice(at)
+}
+
+/** Whether `path` leads over a place. */
+export function covers(path: Path, { branch, position }: Place): boolean {
+  return path.some((segment) => segment.branch === branch && segment.upTo >= position)
 }
 
 /**

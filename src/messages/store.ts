@@ -4,6 +4,7 @@ import type { MessageRow, Schema } from '../storage/schema.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import type { ContentPart } from './content.ts'
 import type { Message } from './message.ts'
+import type { Place } from './path.ts'
 import { createPathStore } from './path-store.ts'
 import { columns, fromRow } from './row.ts'
 
@@ -106,6 +107,23 @@ export function createMessageStore(storage: Storage) {
     return rows[0] && withParent(storage.db, rows[0])
   }
 
+  /** The next message of a branch behind a place. */
+  async function messageBehind(interactionId: string, place: Place): Promise<Message | undefined> {
+    const id = await along.idBehind(storage.db, interactionId, place)
+    if (id === undefined) return undefined
+    const { rows } = await selectById(storage.db, { id })
+    return rows[0] && withParent(storage.db, rows[0])
+  }
+
+  const selectById = storage.prepare((db, given: { id: string }) =>
+    db
+      .selectFrom('messages')
+      .leftJoin('replies', 'replies.id', 'messages.id')
+      .select(columns)
+      .select(previousId)
+      .where('messages.id', '=', given.id),
+  )
+
   const selectBetween = storage.prepare(
     (db, given: { interactionId: string; after: number; to: number; limit: number }) =>
       db
@@ -174,13 +192,74 @@ export function createMessageStore(storage: Storage) {
     return row && { id: row.id, role: row.role as Role }
   }
 
+  const selectNewest = storage.prepare((db, given: { interactionId: string }) =>
+    db
+      .selectFrom('messages')
+      .select('id')
+      .where('interaction_id', '=', given.interactionId)
+      .orderBy('position', 'desc')
+      .limit(1),
+  )
+
+  /** What was said last in an interaction, on whatever branch, of what is there. */
+  async function newestId(tx: Transaction, interactionId: string): Promise<string | undefined> {
+    const { rows } = await selectNewest(tx, { interactionId })
+    return rows[0]?.id
+  }
+
+  /** What was posted together with a reply, right in front of it: those of `count` messages that are there, oldest first. */
+  async function idsSaidWith(tx: Transaction, reply: Message, count: number): Promise<string[]> {
+    const rows = await tx
+      .selectFrom('messages')
+      .leftJoin('replies', 'replies.id', 'messages.id')
+      .select('messages.id')
+      .where('messages.interaction_id', '=', reply.interactionId)
+      .where('messages.branch', '=', reply.branch)
+      .where('messages.position', '>=', reply.position - count)
+      .where('messages.position', '<', reply.position)
+      .where('replies.id', 'is', null)
+      .orderBy('messages.position')
+      .execute()
+    return rows.map(({ id }) => id)
+  }
+
+  /** Whether an interaction has more than `count` messages behind a position, on whatever branches. */
+  async function hasMoreThan(
+    tx: Transaction,
+    interactionId: string,
+    { count, behind }: { count: number; behind: number },
+  ): Promise<boolean> {
+    const rows = await tx
+      .selectFrom('messages')
+      .select('id')
+      .where('interaction_id', '=', interactionId)
+      .where('position', '>', behind)
+      .limit(count + 1)
+      .execute()
+    return rows.length > count
+  }
+
   /** False where it is not there any more. */
   async function remove(tx: Transaction, id: string): Promise<boolean> {
     const { numDeletedRows } = await tx.deleteFrom('messages').where('id', '=', id).executeTakeFirst()
     return numDeletedRows > 0n
   }
 
-  return { ...along, insert, find, firstMade, between, update, writeContent, at, remove }
+  return {
+    ...along,
+    insert,
+    find,
+    messageBehind,
+    firstMade,
+    between,
+    update,
+    writeContent,
+    at,
+    newestId,
+    idsSaidWith,
+    hasMoreThan,
+    remove,
+  }
 }
 
 export type MessageStore = ReturnType<typeof createMessageStore>

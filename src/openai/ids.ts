@@ -1,4 +1,4 @@
-import { type FieldError, ParleyError } from '../errors.ts'
+import { type FieldError, isNotFound, ParleyError } from '../errors.ts'
 
 /** What an id stands for, by its prefix, in the words of who gets it back. */
 const kinds = {
@@ -25,6 +25,18 @@ export function openAiId(kind: IdKind, uuid: string, part = 0, toldAttempt?: num
   return part === 0 ? `${id}${again}` : `${id}_${part}${again}`
 }
 
+/** What an item can be known by. */
+export const itemKinds = ['msg_', 'rs_', 'fc_', 'fco_', 'cmp_'] as const
+
+/** Whether two ids are of one item, which may have been told by several attempts, by each under an id of its own. */
+export function isSameItem(id: string, other: string): boolean {
+  return withoutAttempt(id) === withoutAttempt(other)
+}
+
+function withoutAttempt(id: string): string {
+  return id.replace(/_r[1-9]\d{0,5}$/, '')
+}
+
 /** Where an id stands in the request. */
 export type Place = Pick<FieldError, 'in' | 'field'>
 
@@ -34,7 +46,7 @@ export type Place = Pick<FieldError, 'in' | 'field'>
  */
 export function uuidOf(kind: IdKind, id: string, place: Place): string {
   const { uuid } = partOf([kind], id, place)
-  if (id !== openAiId(kind, uuid)) throw missing(kind, id)
+  if (id !== openAiId(kind, uuid)) throw missing(kind, id, place)
   return uuid
 }
 
@@ -50,21 +62,23 @@ export function partOf(
     /^([\da-f]{8})([\da-f]{4})([\da-f]{4})([\da-f]{4})([\da-f]{12})(?:_([1-9]\d{0,3}))?(?:_r[1-9]\d{0,5})?$/.exec(
       id.slice(kind.length),
     )
-  if (!digits) throw missing(kind, id)
+  if (!digits) throw missing(kind, id, place)
   return { kind, uuid: digits.slice(1, 6).join('-'), part: Number(digits[6] ?? 0) }
 }
 
-/** What is not there, or another's. */
-export function missing(kind: IdKind, id: string): ParleyError {
-  return new ParleyError('not_found', `${kinds[kind]} with id '${id.slice(0, 100)}' not found.`)
+/** What is not there, or another's. A field that names it is told; a path is what was asked for anyway. */
+export function missing(kind: IdKind, id: string, place?: Place): ParleyError {
+  const message = `${kinds[kind]} with id '${id.slice(0, 100)}' not found.`
+  const fields = place && place.in !== 'path' ? [{ ...place, message }] : []
+  return new ParleyError('not_found', message, { fields })
 }
 
 /** What `finding` finds; where that is nothing, it is told by the id that was asked for. */
-export async function found<T>(kind: IdKind, id: string, finding: Promise<T>): Promise<T> {
+export async function found<T>(kind: IdKind, id: string, finding: Promise<T>, place?: Place): Promise<T> {
   try {
     return await finding
   } catch (error) {
-    if (error instanceof ParleyError && error.code === 'not_found') throw missing(kind, id)
+    if (isNotFound(error)) throw missing(kind, id, place)
     throw error
   }
 }

@@ -1,17 +1,18 @@
-import {
-  type CompactionPart,
-  type ContentPart,
-  type FilePart,
-  type ImagePart,
-  type TextPart,
-  type ToolCallPart,
+import type {
+  CompactionPart,
+  ContentPart,
+  FilePart,
+  ImagePart,
+  TextPart,
+  ToolCallPart,
 } from '../messages/content.ts'
+import type { Metadata } from '../interactions/interaction.ts'
 import type { Message } from '../messages/message.ts'
 import { inlineData } from '../messages/resource.ts'
-import { type IdKind, openAiId } from './ids.ts'
+import type { SealedThought } from '../replies/said.ts'
 import type { InputPart, Item, ItemStatus, OutputContent, OutputItem } from './item.ts'
+import { idOfItem, type ItemPlace, itemPlaces, partsAt, shownAt, storedAt } from './item-places.ts'
 import { sealSummary, sealThoughts } from './sealed.ts'
-import { sealedIn, toldContent, type ToldPart } from './told-content.ts'
 
 /** What of a message is shown beside what was said. */
 interface Shows {
@@ -30,19 +31,11 @@ export function itemsShowing(shows: Shows, message: Message): Item[] {
     case 'AI':
       return outputItems(message, shows)
     case 'Tool':
-      return content
-        .filter((part) => part.type === 'tool_result')
-        .map((part, index) => ({
-          id: openAiId('fco_', id, index),
-          type: 'function_call_output',
-          status: 'completed',
-          call_id: part.call_id,
-          output: typeof part.output === 'string' ? part.output : part.output.map(inputPart),
-        }))
+      return itemPlaces(message).flatMap((place) => resultItems(place.id, partsAt(content, place)))
     default:
       return [
         {
-          id: openAiId('msg_', id),
+          id: idOfItem({ id }, 'message', 0),
           type: 'message',
           status: 'completed',
           role: role === 'System' ? systemRole(metadata) : 'user',
@@ -57,18 +50,39 @@ function systemRole(metadata: Message['metadata']): 'system' | 'developer' {
   return metadata['role'] === 'developer' ? 'developer' : 'system'
 }
 
+function resultItems(id: string, parts: ContentPart[]): Item[] {
+  return parts
+    .filter((part) => part.type === 'tool_result')
+    .map((part) => ({
+      id,
+      type: 'function_call_output',
+      status: 'completed',
+      call_id: part.call_id,
+      output: typeof part.output === 'string' ? part.output : part.output.map(inputPart),
+    }))
+}
+
 /** What a model said, or a client in its name, as items. */
-export function outputItems(
-  { id, content, metadata, making }: Message,
-  { sealed = false }: Shows = {},
-): OutputItem[] {
-  const items = assemble({ id, toldAttempt: making?.toldAttempt }, toldContent(content), sealed)
-  const { phase } = metadata
-  if (!making && (phase === 'commentary' || phase === 'final_answer')) {
-    for (const item of items) if (item.type === 'message') item.phase = phase
-  }
+export function outputItems(message: Message, shows: Shows = {}): OutputItem[] {
+  const { making } = message
+  const items = itemPlaces(message).flatMap((place) => outputItem(message, place, shows))
+  const phase = phaseOf(message)
+  if (phase) for (const item of items) if (item.type === 'message') item.phase = phase
   if (making && making.status !== 'completed') markCutOff(items)
   return items
+}
+
+/** What the item of a message is told with, beside what it says. */
+export function broughtWith(message: Message): Metadata {
+  const phase = phaseOf(message)
+  const isDeveloper = message.role === 'System' && systemRole(message.metadata) === 'developer'
+  return { ...(phase && { phase }), ...(isDeveloper && { role: 'developer' }) }
+}
+
+/** What a client called the text of a model's message that it brought. */
+function phaseOf({ metadata, making }: Message): 'commentary' | 'final_answer' | undefined {
+  const { phase } = metadata
+  return !making && (phase === 'commentary' || phase === 'final_answer') ? phase : undefined
 }
 
 /** What was cut off ends with what was being said. */
@@ -88,52 +102,35 @@ export function callStatus(args: string): 'completed' | 'incomplete' {
   }
 }
 
-/** The parts of a message, and the name of each item that they make, by its kind and number. */
-function assemble(whose: Whose, content: ToldPart[], isSealed: boolean): OutputItem[] {
-  const items: OutputItem[] = []
-  for (const part of content) {
-    const last = items.at(-1)
-    const said = outputContent(part)
-    if (said && last?.type === 'message') last.content.push(said)
-    else if (said) items.push({ ...newItem('message', itemId(whose, 'message', items)), content: [said] })
-    else if (part.type === 'reasoning') {
-      const { text, parts } = part
-      const item = newItem('reasoning', itemId(whose, 'reasoning', items))
-      const sealed = isSealed ? sealedIn(parts) : []
-      items.push({
-        ...item,
-        summary: text === '' ? [] : [{ type: 'summary_text', text }],
-        ...(sealed.length > 0 && { encrypted_content: sealThoughts(sealed) }),
-      })
-    } else if (part.type === 'tool_call') {
-      items.push(callItem(itemId(whose, 'function_call', items), part, 'completed'))
-    } else if (part.type === 'compaction') {
-      items.push(compactionItem(itemId(whose, 'compaction', items), part))
+/** The item at a place; none where a model cannot have said it. */
+function outputItem(message: Message, place: ItemPlace, shows: Shows): OutputItem[] {
+  const { id, type } = place
+  const parts = shownAt(message, place)
+  switch (type) {
+    case 'message':
+      return [{ ...newItem('message', id), content: parts.flatMap((part) => outputContent(part) ?? []) }]
+    case 'reasoning': {
+      const thoughts = shows.sealed ? storedAt(message, place).flatMap(sealedThought) : []
+      const sealed = thoughts.length > 0 && { encrypted_content: sealThoughts(thoughts) }
+      return [{ ...newItem('reasoning', id), summary: parts.flatMap(summaryPart), ...sealed }]
     }
+    case 'function_call':
+      return parts.flatMap((part) => (part.type === 'tool_call' ? [callItem(id, part, 'completed')] : []))
+    case 'compaction':
+      return parts.flatMap((part) => (part.type === 'compaction' ? [compactionItem(id, part)] : []))
+    case 'function_call_output':
+      return []
   }
-  return items
 }
 
-const idKinds = {
-  message: 'msg_',
-  reasoning: 'rs_',
-  function_call: 'fc_',
-  compaction: 'cmp_',
-} as const satisfies Record<OutputItem['type'], IdKind>
-
-/** Whose items those are, and the attempt that told them in place of others. */
-interface Whose {
-  id: string
-  toldAttempt?: number | null | undefined
+function sealedThought(part: ContentPart): SealedThought[] {
+  if (part.type !== 'reasoning' || !part.provider) return []
+  const { text, provider, call_id } = part
+  return [{ text, provider, ...(call_id !== undefined && { call_id }) }]
 }
 
-/** The id of the next item of a message: the first of each kind has only the message's digits. */
-export function itemId(
-  { id, toldAttempt }: Whose,
-  type: OutputItem['type'],
-  before: Array<{ type: string }>,
-) {
-  return openAiId(idKinds[type], id, before.filter((item) => item.type === type).length, toldAttempt)
+function summaryPart(part: ContentPart): Array<{ type: 'summary_text'; text: string }> {
+  return part.type === 'reasoning' ? [{ type: 'summary_text', text: part.text }] : []
 }
 
 /** An item that has nothing in it yet. */

@@ -34,7 +34,7 @@ const modelSchema = z
   .meta({ id: 'Model' })
 
 const modelParams = z.object({ id: z.string().min(1).max(200) })
-const namePieces = z.record(z.string(), z.string().min(1).max(200))
+const namePieces = z.object({ provider: z.string().min(1).max(200), '*': z.string().max(300) })
 
 /** `GET /v1/models[/{id}]`, in OpenAI's shape with what we know beyond it. */
 export function modelRoutes(app: FastifyInstance, parts: { models: Models; health: ProviderHealth }) {
@@ -71,12 +71,10 @@ export function modelRoutes(app: FastifyInstance, parts: { models: Models; healt
     },
     ({ params }) => show(params.id),
   )
-  // The same; names have slashes, and not every client encodes them.
-  for (const path of ['/v1/models/:first/:second', '/v1/models/:first/:second/:third']) {
-    routes.get(path, { schema: { hide: true, params: namePieces } }, ({ params }) =>
-      show(Object.values(params).join('/')),
-    )
-  }
+  // The same; names have slashes, as many as their provider likes, and not every client encodes them.
+  routes.get('/v1/models/:provider/*', { schema: { hide: true, params: namePieces } }, ({ params }) =>
+    show(`${params.provider}/${params['*']}`),
+  )
 
   async function show(name: string) {
     const { name: fullName } = models.resolve(name)

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { notFound } from '../errors.ts'
@@ -6,6 +6,8 @@ import { refusalsIn } from '../http/answers.ts'
 import { sendDetail } from '../http/detail.ts'
 import { NotJson } from '../http/json-body.ts'
 import { toRefusal } from '../http/server.ts'
+import type { Idempotency } from '../idempotency/idempotency.ts'
+import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../idempotency/schemas.ts'
 import type { Interaction } from '../interactions/interaction.ts'
 import type { Interactions } from '../interactions/interactions.ts'
 import type { Message } from '../messages/message.ts'
@@ -41,9 +43,10 @@ export async function originalRoutes(
     interactions: Interactions
     messages: Messages
     replies: Pick<Replies, 'post'>
+    idempotency: Idempotency
   },
 ): Promise<void> {
-  const { interactions, messages, replies } = parts
+  const { interactions, messages, replies, idempotency } = parts
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const tags = ['Original']
   const refusals = refusalsIn((status) => ({
@@ -82,15 +85,27 @@ export async function originalRoutes(
       schema: {
         tags,
         summary: 'Create an interaction',
+        headers: keyHeader,
         body: interactionInput,
-        response: { 200: originalInteraction, ...refusals.storing() },
+        response: { 200: originalInteraction, ...refusals.storing('not_found', 'idempotency_key_reused') },
       },
     },
-    async (request) => {
-      const { model_name: model, role, prompt } = check(interactionInput, 'body', request.body)
+    async (request, reply) => {
+      const { ownerId } = request.principal
+      const [headers, { model_name: model, role, prompt }] = checkAll(
+        () => check(keyHeader, 'header', request.headers),
+        () => check(interactionInput, 'body', request.body),
+      )
       const settings = { model, role: roleFrom2023(role), prompt }
-      const created = await interactions.create(request.principal.ownerId, settings, { acceptAnyModel: true })
-      return interactionView(created)
+      const once = await idempotency.once(keyOf(request, headers), ({ remember }) =>
+        interactions.create(ownerId, settings, {
+          acceptAnyModel: true,
+          also: (tx, { id }) => remember(tx, { interaction: id }),
+        }),
+      )
+      if ('done' in once) return interactionView(once.done)
+      reply.header(replayedHeader, 'true')
+      return interactionView(await interactions.find(ownerId, once.repeated['interaction'] ?? ''))
     },
   )
 
@@ -118,24 +133,38 @@ export async function originalRoutes(
         tags,
         summary: 'Post a message; the answer follows as a message of role Ai',
         params: interactionParams,
+        headers: keyHeader,
         body: messageInput,
         response: {
           200: originalMessage,
-          ...refusals.storing('not_found', 'interaction_busy', 'server_busy', 'server_stopping'),
+          ...refusals.storing(
+            'not_found',
+            'interaction_busy',
+            'idempotency_key_reused',
+            'server_busy',
+            'server_stopping',
+          ),
         },
       },
     },
-    async (request) => {
-      const [{ id }, { role, content }] = checkAll(
+    async (request, reply) => {
+      const { ownerId } = request.principal
+      const [{ id }, headers, { role, content }] = checkAll(
         () => check(interactionParams, 'path', request.params),
+        () => check(keyHeader, 'header', request.headers),
         () => check(messageInput, 'body', request.body),
       )
-      const posted = await replies.post(request.principal.ownerId, id, {
-        said: [{ role: roleFrom2023(role), content }],
-        wantsReply: true,
-        acceptAnyModel: true,
-      })
-      const [message] = posted.said
+      const once = await idempotency.once(keyOf(request, headers), ({ remember }) =>
+        replies.post(ownerId, id, {
+          said: [{ role: roleFrom2023(role), content }],
+          wantsReply: true,
+          acceptAnyModel: true,
+          also: (tx, { said }) => remember(tx, { message: said[0]?.id ?? null }),
+        }),
+      )
+      if ('repeated' in once) reply.header(replayedHeader, 'true')
+      const message =
+        'done' in once ? once.done.said[0] : await messages.find(ownerId, once.repeated['message'] ?? '')
       if (!message) throw notFound('Message')
       return messageView(message)
     },
@@ -148,6 +177,14 @@ export async function originalRoutes(
     )
     return newestFirst.toReversed()
   }
+}
+
+/** Of the headers of a request that may come twice: clients of that time count no tries. */
+const keyHeader = idempotencyHeaders.pick({ 'idempotency-key': true }).strip()
+
+function keyOf(request: FastifyRequest, headers: z.infer<typeof keyHeader>) {
+  const { method, routeOptions, params, sentBody, raw, principal } = request
+  return requestKeyOf({ method, routeOptions, params, sentBody, raw, headers }, principal.ownerId)
 }
 
 async function upTo<Item>(

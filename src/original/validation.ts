@@ -18,8 +18,10 @@ export class InvalidInput extends Error {
   }
 }
 
+type Place = 'body' | 'path' | 'header'
+
 /** Checks a part of a request. Throws an InvalidInput. */
-export function check<Shape>(schema: z.ZodType<Shape>, place: 'body' | 'path', value: unknown): Shape {
+export function check<Shape>(schema: z.ZodType<Shape>, place: Place, value: unknown): Shape {
   if (place === 'body' && (value === undefined || value === null)) throw new InvalidInput([missing(['body'])])
   // The input is what tells a wrong type from a missing field.
   const parsed = schema.safeParse(value, { reportInput: true })
@@ -65,7 +67,7 @@ function missing(loc: Detail['loc']): Detail {
   return { loc, msg: 'field required', type: 'value_error.missing' }
 }
 
-function explain(issue: z.core.$ZodIssue, place: 'body' | 'path'): Detail {
+function explain(issue: z.core.$ZodIssue, place: Place): Detail {
   const loc = [place, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))]
   switch (issue.code) {
     case 'invalid_type':

@@ -1,4 +1,8 @@
-import type { LanguageModelV4StreamPart, SharedV4ProviderOptions } from '@ai-sdk/provider'
+import type {
+  LanguageModelV4StreamPart,
+  LanguageModelV4ToolCallPart,
+  SharedV4ProviderOptions,
+} from '@ai-sdk/provider'
 
 /**
  * What the port has no field for, in each vendor's words. Each reads what stands under its own name; our own
@@ -32,4 +36,15 @@ export const refusalMark = { parley: { refusal: true } }
 
 export function isRefusal(part: Extract<LanguageModelV4StreamPart, { type: 'text-delta' }>): boolean {
   return part.providerMetadata?.['parley']?.['refusal'] === true
+}
+
+/** The arguments of a call as they were written: the port has them read, and then 1.0 is 1. */
+export function writtenOptions(args: string): SharedV4ProviderOptions {
+  return { parley: { arguments: args } }
+}
+
+/** The same, for who sends them as text. */
+export function writtenArguments({ input, providerOptions }: LanguageModelV4ToolCallPart): string {
+  const written = providerOptions?.['parley']?.['arguments']
+  return typeof written === 'string' ? written : JSON.stringify(input)
 }

@@ -20,6 +20,7 @@ function endpoints(config: Config, http: ProviderHttp): Provider[] {
       contextWindowTokens: endpoint.context_window_tokens,
       firstTokenTimeoutMs: endpoint.first_token_timeout_ms,
       continues: endpoint.continues,
+      tokenLimit: endpoint.token_limit,
       http,
     }),
   )

@@ -26,6 +26,8 @@ export interface Provider {
   readonly contextWindowTokens?: number
   /** Its models go on with an answer whose beginning is the last message of the call (`continuation.ts`). */
   readonly canContinue?: boolean
+  /** Takes thoughts that nobody signed with what was said, and decides itself which of its models are told them. */
+  readonly takesThoughts?: boolean
   /** The model under the provider's own id. Loads the vendor's package on first use. */
   model(id: string): Promise<LanguageModelV4>
   /** The same for one that makes vectors of texts; undefined where the provider has none. */

@@ -4,6 +4,7 @@ import { newId } from '../ids.ts'
 import type { MessageRow, ReplyRow } from '../storage/schema.ts'
 import type { Transaction } from '../storage/storage.ts'
 import { isOpen } from './open-store.ts'
+import { optionsFromJson, optionsToJson, saidFor } from './options.ts'
 
 /** SQLite takes 32,766 values in one statement. */
 const rowsPerPage = 500
@@ -19,6 +20,7 @@ const messageColumns = [
 ] as const
 const replyColumns = [
   'id',
+  'position',
   'status',
   'model',
   'attempt',
@@ -69,7 +71,8 @@ export function createForkStore() {
     max: number,
     now: number,
   ): Promise<number | undefined> {
-    let copied = 0
+    /** The positions that had what is copied. */
+    const copied = new Set<number>()
     for (const segment of segmentsBetween(from.path, 0, from.position + 1, 'asc')) {
       const last = Math.min(from.position, segment.upTo)
       for (let behind = 0; ;) {
@@ -84,20 +87,21 @@ export function createForkStore() {
           .orderBy('position')
           .limit(rowsPerPage)
           .execute()
-        if (copied + page.length > max) return undefined
-        await copyPage(tx, page, { interactionId: toId, behind: copied, now })
-        copied += page.length
+        if (copied.size + page.length > max) return undefined
+        const behindCopy = copied.size
+        for (const { position } of page) copied.add(position)
+        await copyPage(tx, page, { interactionId: toId, behind: behindCopy, now, copied })
         behind = page.at(-1)?.position ?? behind
         if (page.length < rowsPerPage) break
       }
     }
-    return copied
+    return copied.size
   }
 
   async function copyPage(
     tx: Transaction,
     page: CopiedMessage[],
-    to: { interactionId: string; behind: number; now: number },
+    to: { interactionId: string; behind: number; now: number; copied: Set<number> },
   ): Promise<void> {
     if (page.length === 0) return
     const place = { interaction_id: to.interactionId, branch: 0, updated_at: to.now }
@@ -118,10 +122,26 @@ export function createForkStore() {
     const rows = replies.map((reply: CopiedReply) => {
       const message = places.get(reply.id)
       if (!message) throw new Error('a reply without its message')
-      return { ...reply, ...place, id: message.id, position: message.position }
+      const options_json = optionsOfCopy(reply, to.copied)
+      return { ...reply, ...place, id: message.id, position: message.position, options_json }
     })
     await tx.insertInto('replies').values(rows).execute()
   }
 
   return { hasOpen, copy }
+}
+
+/**
+ * Nobody asked for a copy through a door. Its places have no gaps: of what was said for it, only what is copied stands
+ * in front of it.
+ */
+function optionsOfCopy(
+  { position, options_json }: Pick<ReplyRow, 'position' | 'options_json'>,
+  copied: Set<number>,
+): string | null {
+  const { door, ...options } = optionsFromJson(options_json)
+  const before = Array.from({ length: saidFor(options) }, (_, index) => position - 1 - index)
+  const said = before.filter((each) => copied.has(each)).length
+  if (said === before.length && door === undefined) return options_json
+  return optionsToJson({ ...options, ...(said !== before.length && { said }) })
 }

@@ -7,6 +7,7 @@ import type {
 import type { NewEvent } from '../events/event.ts'
 import type { ContentPart, ReasoningPart, ToolCallPart } from '../messages/content.ts'
 import { isRefusal } from '../providers/call-options.ts'
+import { carried, createCarrying } from '../text.ts'
 import type { Calls } from './calls.ts'
 import { addPiece } from './said.ts'
 
@@ -25,7 +26,8 @@ type Wait = Promise<void> | undefined
 
 /**
  * Adds what a model streams to `heard`, behind what is there, and tells the events of it with `tell`, whose promise is
- * handed on. Calls of tools that the provider runs itself are no parts: it was given none.
+ * handed on. Calls of tools that the provider runs itself are no parts: it was given none. A model may say what no text
+ * can hold.
  */
 export function createHearing(
   heard: Heard,
@@ -35,6 +37,8 @@ export function createHearing(
   const { content } = heard
   /** What is being thought, by the provider's name for it. */
   const thoughts = new Map<string, ReasoningPart>()
+  /** By what is being said: its pieces may end within a character, and something else be said before the rest. */
+  const carrying = new Map<string, ReturnType<typeof createCarrying>>()
   let chars = content.reduce((sum, part) => sum + ('text' in part ? part.text.length : 0), 0)
 
   function hear(part: LanguageModelV4StreamPart): Wait {
@@ -46,9 +50,9 @@ export function createHearing(
       case 'reasoning-end':
         return think(part)
       case 'tool-input-start':
-        return part.providerExecuted ? undefined : startCall(part.id, part.toolName)
+        return part.providerExecuted ? undefined : startCall(carried(part.id), carried(part.toolName))
       case 'tool-input-delta':
-        return addArguments(part.id, part.delta)
+        return addArguments(carried(part.id), part.delta)
       case 'tool-call':
         return part.providerExecuted ? undefined : endCall(part)
       case 'error':
@@ -61,7 +65,14 @@ export function createHearing(
     }
   }
 
-  function say(type: 'text' | 'refusal', delta: string): Wait {
+  function piece(of: string, delta: string): string {
+    let carry = carrying.get(of)
+    if (!carry) carrying.set(of, (carry = createCarrying()))
+    return carry(delta)
+  }
+
+  function say(type: 'text' | 'refusal', said: string): Wait {
+    const delta = piece(type, said)
     if (delta === '') return undefined
     void sealAll()
     addPiece(content, type, delta)
@@ -70,7 +81,7 @@ export function createHearing(
   }
 
   function think(part: Thought): Wait {
-    const delta = part.type === 'reasoning-delta' ? part.delta : ''
+    const delta = part.type === 'reasoning-delta' ? piece(`reasoning ${part.id}`, part.delta) : ''
     const hasEnded = part.type === 'reasoning-end'
     if (delta === '' && !part.providerMetadata) return hasEnded ? seal(thoughts.get(part.id)) : undefined
     let thought = thoughts.get(part.id)
@@ -132,23 +143,25 @@ export function createHearing(
     return tell({ type: 'tool_call.started', data: toldCall(call) })
   }
 
-  function addArguments(id: string, delta: string): Wait {
+  function addArguments(id: string, written: string): Wait {
     const call = calls.current(id)
+    const delta = piece(`call ${id}`, written)
     if (!call || delta === '') return undefined
     call.arguments += delta
     chars += delta.length
     return tell({ type: 'tool_call.delta', data: { call_id: call.call_id, arguments: delta } })
   }
 
-  function endCall({ toolCallId: id, toolName: name, input, providerMetadata }: ToolCall): Wait {
+  function endCall({ providerMetadata, ...call }: ToolCall): Wait {
+    const [id, name, input] = [carried(call.toolCallId), carried(call.toolName), carried(call.input)]
     // Some say no more of a call than this.
     if (!calls.current(id)) void startCall(id, name)
-    const call = calls.end(id)
-    if (!call) return undefined
-    chars += input.length - call.arguments.length
-    Object.assign(call, calls.calledAs(name), { arguments: input })
-    if (providerMetadata) keep(call, providerMetadata)
-    return tell({ type: 'tool_call.done', data: { ...toldCall(call), arguments: input } })
+    const part = calls.end(id)
+    if (!part) return undefined
+    chars += input.length - part.arguments.length
+    Object.assign(part, calls.calledAs(name), { arguments: input })
+    if (providerMetadata) keep(part, providerMetadata)
+    return tell({ type: 'tool_call.done', data: { ...toldCall(part), arguments: input } })
   }
 
   function keep(part: { provider?: SharedV4ProviderMetadata }, metadata: SharedV4ProviderMetadata) {

@@ -5,7 +5,7 @@ import { isOpen } from '../messages/message.ts'
 import type { Messages } from '../messages/messages.ts'
 
 /** OpenAI's clients try again within seconds after they learn that they get no answer. */
-const retriedWithinMs = 120_000
+export const retriedWithinMs = 120_000
 
 /**
  * Tells whether the client that a message was made for may have lost the answer to that: its reply is open, or it is

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { ReplyRow } from '../storage/schema.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { Course, Tried } from './failover.ts'
-import { modelsOf, optionsFromJson, type ReplyOptions } from './options.ts'
+import { modelsOf, optionsFromJson, type ReplyOptions, saidFor } from './options.ts'
 
 /** An open reply that waits for a worker. */
 export type WaitingReply = Pick<OpenReply, 'interactionId' | 'model' | 'notBefore'>
@@ -150,16 +150,23 @@ export function createOpenReplyStore(storage: Storage) {
     return rows.map(({ interaction_id }) => interaction_id)
   }
 
-  /** The open replies of an interaction, which nobody else ends before the transaction does. */
+  /**
+   * The open replies of an interaction, oldest first, which nobody else ends before the transaction does, and how many
+   * messages were said for each.
+   */
   async function lockOpen(tx: Transaction, interactionId: string) {
-    return tx
+    const rows = await tx
       .selectFrom('replies')
-      .select(['id', 'branch', 'position'])
+      .select(['id', 'branch', 'position', 'options_json'])
       .where('interaction_id', '=', interactionId)
       .where(isOpen)
       .orderBy('position')
       .$if(storage.engine === 'postgres', (query) => query.forUpdate())
       .execute()
+    return rows.map(({ options_json, ...reply }) => {
+      const options = optionsFromJson(options_json)
+      return { ...reply, said: saidFor(options), isAside: options.isAside === true }
+    })
   }
 
   /** What a reply was asked beyond its interaction; undefined where there is no such reply (any more). */

@@ -16,6 +16,8 @@ export type ReasoningEffort = (typeof reasoningEfforts)[number]
  * that whoever makes it, at whatever attempt, does the same.
  */
 export interface ReplyOptions {
+  /** How many messages were said for it, right in front of it, where that is not one. */
+  said?: number | undefined
   /** Who may answer, in order, where that is more than one. */
   models?: string[]
   /** In place of the interaction's; null is none. */
@@ -42,6 +44,8 @@ export interface ReplyOptions {
         summary?: 'auto' | 'concise' | 'detailed' | undefined
       }
     | undefined
+  /** Stands beside a conversation that it does not belong to: what is posted there does not touch it. */
+  isAside?: true | undefined
   /** What its provider needs back with its thoughts is told: its client gives them back. */
   sealsThoughts?: boolean | undefined
   /** `false`: no model is asked. What was said stands there, and can be gone on with. */
@@ -77,6 +81,11 @@ export function withSettings(
     prompt: options.prompt === undefined ? (prompt ?? undefined) : options.prompt,
     sampling: { ...sampling, ...options.sampling },
   }
+}
+
+/** How many messages were said for a reply. */
+export function saidFor({ said = 1 }: ReplyOptions): number {
+  return said
 }
 
 /** Who may answer: the list, or the one that was named. */

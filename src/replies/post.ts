@@ -36,8 +36,12 @@ export interface NewTurn {
   keepsSettings?: boolean
   /** What it follows, null for nothing; else the newest message of the current branch. */
   parentId?: string | null | undefined
+  /** Stands beside whatever follows its parent, and neither touches the current branch nor is touched from there. */
+  isAside?: boolean | undefined
   /** Instead of the interaction's own. */
   onBusy?: OnBusy | undefined
+  /** False for what goes with an interaction that is not kept; else that is kept from now on. */
+  isKept?: boolean | undefined
   /** What else is to be stored with it, in the same transaction. */
   also?: (tx: Transaction, posted: Posted) => Promise<void>
 }
@@ -45,13 +49,15 @@ export interface NewTurn {
 export interface Posted {
   said: Message[]
   reply: Message | null
+  /** What is answered, where that was said before. */
+  answered?: Message
 }
 
 /** Stores what was said, and the reply that is to come, in one transaction: all is there, in order, or nothing. */
 export function createPost(parts: {
   storage: Storage
   store: ReplyStore
-  interactions: Pick<Interactions, 'takePositions'>
+  interactions: Pick<Interactions, 'takePositions' | 'keep'>
   messages: Pick<MessageStore, 'insert'>
   models: Pick<Models, 'resolve' | 'resolveAll'>
   jobs: Pick<Jobs, 'enqueue' | 'waiting'>
@@ -96,13 +102,17 @@ export function createPost(parts: {
     const taken = await interactions.takePositions(tx, ownerId, interactionId, count)
     if (!taken) throw notFound('Interaction')
     const { interaction, firstPosition } = taken
-    if (turn.wantsReply) {
-      await makeWay(tx, interactionId, turn.onBusy ?? interaction.policy.onBusy, turn.parentId)
-    }
+    // What it was made for comes first, and does not keep it.
+    const isLater = firstPosition > 1 && turn.isKept !== false
+    if (isLater && interaction.expiresAt !== null) await interactions.keep(tx, interactionId)
+    const { parentId, isAside, onBusy = interaction.policy.onBusy } = turn
+    const currentBranch = turn.wantsReply
+      ? await makeWay(tx, interaction, onBusy, { parentId, firstPosition })
+      : interaction.currentBranch
     const branch =
-      turn.parentId === undefined
-        ? interaction.currentBranch
-        : await placeBehind(tx, interaction, turn.parentId, firstPosition)
+      parentId === undefined
+        ? currentBranch
+        : await placeBehind(tx, interaction, parentId, firstPosition, isAside)
     const said: Message[] = []
     const nextPlace = (): Place => ({
       interactionId,
@@ -147,8 +157,13 @@ export function createPost(parts: {
       making: queued(model),
     })
     const given = turn.keepsSettings ? withSettings(turn.options, usual) : turn.options
-    const asked = withPolicy(given, usual.policy)
-    const options = optionsToJson({ ...asked, ...(others.length > 0 && { models: named }) })
+    const { length: said } = turn.said
+    const options = optionsToJson({
+      ...withPolicy(given, usual.policy),
+      ...(said !== 1 && { said }),
+      ...(others.length > 0 && { models: named }),
+      ...(turn.isAside && { isAside: true }),
+    })
     const { parentId, ...at } = place
     await store.insert(tx, { id: reply.id, ...at, model, options, now: reply.createdAt })
     await jobs.enqueue(tx, jobOf({ interactionId: place.interactionId, model, notBefore: null }))

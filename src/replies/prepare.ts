@@ -73,7 +73,7 @@ export function createPrepare(parts: {
     }
     const answerTo = (turns: Turn[]): Prepared => ({
       kind: 'answer',
-      call: modelCall(settings, fitted(turns), options, provider.name),
+      call: modelCall(settings, fitted(turns), options, provider),
     })
 
     if (!options.compaction) return answerTo(await loadHistory(reply, budgetTokens))
@@ -84,7 +84,7 @@ export function createPrepare(parts: {
     if (!isFull || said.length > 0 || !isWorthSummingUp(whole)) return answerTo(whole)
     const turns = fitted([...whole, summaryRequest])
     const asked = { ...options, ...askedForSummary }
-    const call = modelCall({ prompt: settings.prompt, sampling: {} }, turns, asked, provider.name)
+    const call = modelCall({ prompt: settings.prompt, sampling: {} }, turns, asked, provider)
     return { kind: 'sum up', call, history: whole }
   }
 }

@@ -14,9 +14,12 @@ import type {
 } from '../messages/content.ts'
 import type { Turn } from '../messages/history.ts'
 import { inlineData } from '../messages/resource.ts'
-import { pictureOptions } from '../providers/call-options.ts'
+import { pictureOptions, writtenOptions } from '../providers/call-options.ts'
+import type { Provider } from '../providers/provider.ts'
 import type { Called } from './tools.ts'
 
+/** Who is told. */
+type Told = Pick<Provider, 'name' | 'takesThoughts'>
 type AssistantPart = Extract<LanguageModelV4Message, { role: 'assistant' }>['content'][number]
 
 /** The kind of file that providers fetch by its address, where nothing says what it is. */
@@ -29,7 +32,7 @@ const usualFileType = 'application/pdf'
  */
 export function saidMessages(
   turns: Turn[],
-  provider: string,
+  provider: Told,
   toldAs: (called: Called) => string,
 ): LanguageModelV4Message[] {
   const asking = { results: pairCalls(turns), provider, toldAs }
@@ -44,7 +47,7 @@ export function saidMessages(
 /** What calls are told with. */
 interface AskedWith {
   results: Map<ToolCallPart, ToolResultPart>
-  provider: string
+  provider: Told
   /** The name that the model has for a function of the client's. */
   toldAs: (called: Called) => string
 }
@@ -88,18 +91,15 @@ function assistantPart(part: ContentPart, { results, provider, toldAs }: AskedWi
       // It goes back with its call.
       if (part.call_id !== undefined) return []
       const signed = signatureFor(part, provider)
-      return signed ? [{ type: 'reasoning', text: part.text, ...signed }] : []
+      const isTaken = provider.takesThoughts && !part.provider && part.text !== ''
+      return signed || isTaken ? [{ type: 'reasoning', text: part.text, ...signed }] : []
     }
     case 'tool_call': {
       if (!results.has(part)) return []
-      const { call_id: toolCallId } = part
-      const call = {
-        type: 'tool-call',
-        toolCallId,
-        toolName: toldAs(part),
-        input: inputOf(part.arguments),
-      } as const
-      return [{ ...call, ...signatureFor(part, provider) }]
+      const written = part.arguments.trim() === '' ? '{}' : part.arguments
+      const providerOptions = { ...signatureFor(part, provider)?.providerOptions, ...writtenOptions(written) }
+      const call = { type: 'tool-call', toolCallId: part.call_id, toolName: toldAs(part) } as const
+      return [{ ...call, input: inputOf(written), providerOptions }]
     }
     default:
       return []
@@ -107,11 +107,11 @@ function assistantPart(part: ContentPart, { results, provider, toldAs }: AskedWi
 }
 
 /** What the provider wants back with a part, if the part is its own. */
-function signatureFor({ provider: made }: ReasoningPart | ToolCallPart, provider: string) {
-  return made?.[provider] && { providerOptions: made }
+function signatureFor({ provider: made }: ReasoningPart | ToolCallPart, { name }: Told) {
+  return made?.[name] && { providerOptions: made }
 }
 
-/** What a model wrote that is no JSON object is given back in one: nothing else is taken. */
+/** What a model wrote that is no JSON object is given back in one: vendors take nothing else. */
 function inputOf(json: string): Record<string, unknown> {
   try {
     const input: unknown = JSON.parse(json)

@@ -7,6 +7,7 @@ import type { Interaction, Sampling } from '../interactions/interaction.ts'
 import { textOf } from '../messages/content.ts'
 import type { Turn } from '../messages/history.ts'
 import { vendorOptions } from '../providers/call-options.ts'
+import type { Provider } from '../providers/provider.ts'
 import { withSummariesSaid } from './summing-up.ts'
 import type { ReplyOptions } from './options.ts'
 import { saidMessages } from './prompt-messages.ts'
@@ -22,7 +23,7 @@ export function modelCall(
   interaction: Pick<Interaction, 'prompt' | 'sampling'>,
   history: Turn[],
   options: ReplyOptions,
-  provider: string,
+  provider: Pick<Provider, 'name' | 'takesThoughts'>,
 ): LanguageModelV4CallOptions {
   const turns = withSummariesSaid(history)
   const system = [interaction.prompt ?? '', ...turns.filter(isSystem).map(({ content }) => textOf(content))]

@@ -9,12 +9,14 @@ import type { Making, Message } from '../messages/message.ts'
 import type { Messages } from '../messages/messages.ts'
 import { createBranchStore } from '../messages/branch-store.ts'
 import { createBranching } from '../messages/branching.ts'
+import { createGround } from '../messages/ground.ts'
 import { createMessageStore } from '../messages/store.ts'
 import type { ProviderHealth } from '../providers/health.ts'
 import type { Models, ResolvedModel } from '../providers/registry.ts'
 import type { Notices } from '../storage/notices.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import { createAnswering } from './answering.ts'
+import { createPostBehind } from './behind.ts'
 import { createBranch } from './branch.ts'
 import { createBusyPolicy } from './busy.ts'
 import { createCancel } from './cancel.ts'
@@ -23,6 +25,7 @@ import { createConclude } from './conclude.ts'
 import { createDeadLetterStore } from './dead-letters/store.ts'
 import { createRequeue } from './dead-letters/requeue.ts'
 import type { ModelFacts } from './failover.ts'
+import { createForget } from './forget.ts'
 import { createFork } from './fork.ts'
 import { createHalt } from './halt.ts'
 import { createJustMade } from './just-made.ts'
@@ -39,7 +42,7 @@ import { createTurns, type TurnLimits } from './turn.ts'
 import { createWatch } from './watch.ts'
 
 export type { Asking } from './branch.ts'
-export type { Posted } from './post.ts'
+export type { NewTurn, Posted } from './post.ts'
 /** A reply, and what it was asked for beyond its interaction. */
 export interface AskedReply {
   reply: Message & { making: Making }
@@ -54,8 +57,8 @@ export function createReplies(parts: {
   events: EventLog
   changes: Pick<Changes, 'hold' | 'record' | 'headOf'>
   jobs: Jobs
-  interactions: Pick<Interactions, 'find' | 'create' | 'takePositions' | 'moveTo'>
-  messages: Pick<Messages, 'find'>
+  interactions: Pick<Interactions, 'hold' | 'createIn' | 'removeIn' | 'takePositions' | 'keep' | 'moveTo'>
+  messages: Pick<Messages, 'find' | 'behind' | 'removeIn'>
   models: Models
   health: ProviderHealth
   prepare: Prepare
@@ -128,10 +131,20 @@ export function createReplies(parts: {
       changes,
       now,
     }),
-    makeWay: createBusyPolicy({ store, messages: messageStore, changes, cancelReply, removing }),
+    makeWay: createBusyPolicy({
+      ...parts,
+      store,
+      messages: messageStore,
+      branches,
+      isStoodOn: createGround({ store: messageStore, branches }),
+      cancelReply,
+      removing,
+    }),
     maxQueuedReplies,
     now,
   })
+
+  const forking = createFork({ storage, interactions, messages: messageStore, branches, now })
 
   /** The job that makes a reply: in the group of the provider that will be asked. */
   function jobOf({ interactionId, model, notBefore }: WaitingReply): Job {
@@ -173,7 +186,9 @@ export function createReplies(parts: {
   return {
     ...posting,
     ...createBranch({ messages, optionsOf: store.optionsOf, post: posting.post }),
-    fork: createFork({ ...parts, branches }),
+    fork: forking.fork,
+    postBehind: createPostBehind({ storage, interactions, messages: messageStore, forking, posting }),
+    forget: createForget({ storage, interactions, messages, store: messageStore }),
     cancel,
     ...requeueing,
     list: deadLetters.list,
@@ -192,10 +207,11 @@ export function createReplies(parts: {
 
     /** What an earlier post made, as it was answered then. */
     async posted(ownerId: string, made: { [name: string]: string | null }): Promise<Posted> {
-      const { message = null, reply = null } = made
+      const { message, reply, answered } = made
       return {
-        said: message === null ? [] : [await messages.find(ownerId, message)],
-        reply: reply === null ? null : asPosted(await messages.find(ownerId, reply)),
+        said: message ? [await messages.find(ownerId, message)] : [],
+        reply: reply ? asPosted(await messages.find(ownerId, reply)) : null,
+        ...(answered && { answered: await messages.find(ownerId, answered) }),
       }
     },
 

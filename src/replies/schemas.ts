@@ -63,18 +63,14 @@ function choiceIssues({
 const regenerateShape = z.strictObject(asking)
 
 /** `POST /v1/messages/{id}/regenerate`; no body is the same as an empty one. */
-export const regenerateInput = regenerateShape
-  .superRefine((input, context) => refuse(choiceIssues(input), context))
-  .prefault({})
+export const regenerateInput = regenerateShape.prefault({})
 
 /** `POST /v1/messages/{id}/edit` */
-export const editInput = z
-  .strictObject({
-    content: inputContent,
-    ...asking,
-    metadata: metadataSchema.optional().meta({ description: 'Instead of that of the message.' }),
-  })
-  .superRefine((input, context) => refuse(choiceIssues(input), context))
+export const editInput = z.strictObject({
+  content: inputContent,
+  ...asking,
+  metadata: metadataSchema.optional().meta({ description: 'Instead of that of the message.' }),
+})
 
 /** `POST /v1/interactions/{id}/fork`; no body is the same as an empty one. */
 export const forkInput = z

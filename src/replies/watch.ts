@@ -1,4 +1,4 @@
-import { notFound, ParleyError } from '../errors.ts'
+import { notFound, ParleyError, unlessRemoved } from '../errors.ts'
 import type { EventLog } from '../events/log.ts'
 import { isOpen, type Message } from '../messages/message.ts'
 import type { Messages } from '../messages/messages.ts'
@@ -32,7 +32,10 @@ export function createWatch(parts: { messages: Pick<Messages, 'find'>; events: E
     )
   }
 
-  /** The message as it is when its reply has ended; at the latest after `waitMs`, when `signal` aborts or the server stops. */
+  /**
+   * The message as it is when its reply has ended; at the latest after `waitMs`, when `signal` aborts or the server
+   * stops. Rejects with `removed` where it is removed meanwhile.
+   */
   async function waitForEnd(
     ownerId: string,
     id: string,
@@ -54,7 +57,7 @@ export function createWatch(parts: { messages: Pick<Messages, 'find'>; events: E
       waiting.delete(expire)
       signal.removeEventListener('abort', expire)
     }
-    return messages.find(ownerId, id)
+    return unlessRemoved(messages.find(ownerId, id))
   }
 
   /** Lets everyone who waits have the reply as it is: nobody here goes on with it. */

@@ -1,4 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { lowered } from '../text.ts'
 
 const maxCachedStatements = 500
 
@@ -21,6 +22,10 @@ export interface SqliteConnection {
  */
 export function openSqlite(path: string, { readOnly }: { readOnly: boolean }): SqliteConnection {
   const db = new DatabaseSync(path, { readOnly, timeout: 5_000 })
+  // Its own `lower` knows the capitals of ASCII alone. Whoever asks has lowered the part.
+  db.function('holds', { deterministic: true }, (text, part) =>
+    typeof text === 'string' && lowered(text).includes(String(part)) ? 1 : 0,
+  )
   const statements = new Map<string, { statement: StatementSync; hasRows: boolean }>()
 
   function prepare(sql: string) {

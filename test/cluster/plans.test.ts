@@ -42,7 +42,7 @@ const hot = {
   'finding what to requeue':
     /^select .* from \(select .* from "replies".* where exists .* "events"\."sequence".* order by "id" asc/,
   'opening a reply again': /^update "replies" set "status" = .* "crashes" = .* "error_json"/,
-  'finding a cursor': /^select "id", "position" from "messages" where "id" in/,
+  'finding a cursor': /^select "id", "branch", "position" from "messages" where "id" in/,
   sweeping: /^select .* from "replies" as "reply" .* not exists/,
   'looking for lost jobs': /from pgboss.job where .* union select singleton_key/,
   'finding what a dead node was making': /^select "interaction_id" from "replies" where "node"/,
@@ -57,6 +57,12 @@ const hot = {
   'recording a change': /^update "interactions" set "last_change"/,
   'comparing devices with interactions': /^select "id", "last_position" as .* where "id" in/,
   'removing changes': /^delete from "changes"/,
+  'finding what was said last':
+    /^select "id" from "messages" where "interaction_id" = \$1 order by "position" desc/,
+  'copying what was said': /^select "id", "position", "role", "content_json", .* from "messages"/,
+  'finding what was said for an answer': /^select "messages"."id" from .* "replies"."id" is null/,
+  'finding what else was said':
+    /^select "id" from "messages" where "interaction_id" = \$1 and "position" > \$2/,
   'removing an interaction': /^delete from "interactions"/,
   'removing a message': /^delete from "messages"/,
   'enqueueing a job': /^INSERT INTO pgboss.job_common/,
@@ -84,6 +90,7 @@ async function useEverything() {
   try {
     await talk(api)
     await follow(api)
+    await goOnBehind(api)
     await browse(api)
     await removeSome(api)
     await seen('handing back the jobs of a dead node')
@@ -103,6 +110,18 @@ async function talk(api: TestServer) {
     const { reply } = await api.say(interaction, `Turn ${turn}`)
     await api.events(`/v1/messages/${reply.id}/events?after=1`)
   }
+}
+
+/** Responses behind responses: in their places, in copies, and gone again. */
+async function goOnBehind(api: TestServer) {
+  let previous: string | undefined
+  for (let turn = 0; turn < turns; turn += 1) {
+    const ask = (more: object = {}) =>
+      api.post('/v1/responses', { input: `Turn ${turn}`, previous_response_id: previous, ...more })
+    await ask({ store: false })
+    previous = (await ask()).body.id
+  }
+  await api.request('DELETE', `/v1/responses/${previous}`)
 }
 
 /** A reader at another node than the one that writes, and what nobody told it. */

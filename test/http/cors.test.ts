@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
+import { refuses, startUpstream } from '../support/upstream.ts'
 
 const origin = 'https://chat.example.com'
 const asksFirst = {
@@ -54,6 +55,22 @@ describe('a page of another origin', () => {
       'POST',
     ])
     expect(headers.get('access-control-allow-headers')).toContain('last-event-id')
+  })
+
+  test('can read all that an answer says in headers of ours', async () => {
+    const upstream = await startUpstream()
+    upstream.behaves('refuses', refuses(400))
+    const open = await startServer({ CORS_ORIGINS: origin, OPENAI_BASE_URL: upstream.url })
+    const body = { model: 'openai/refuses', messages: [{ role: 'user', content: 'Hi' }] }
+    const ask = () =>
+      open.request('POST', '/v1/chat/completions', body, { origin, 'idempotency-key': 'once more' })
+    await ask()
+    const { headers } = await ask()
+    await open.stop()
+    await upstream.stop()
+    const ours = [...headers.keys()].filter((name) => /^(x-(parley|request|should)-|idempotent-)/.test(name))
+    expect(ours).toEqual(expect.arrayContaining(['idempotent-replayed', 'x-should-retry', 'x-parley-reply']))
+    expect(headers.get('access-control-expose-headers')?.split(', ')).toEqual(expect.arrayContaining(ours))
   })
 
   test('can read what went wrong, and follow a reply', async () => {

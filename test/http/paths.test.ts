@@ -32,6 +32,25 @@ describe('a path that nobody knows', () => {
     },
   )
 
+  test.each([
+    '/v1/completions',
+    '/v1/moderations',
+    '/v1/files',
+    '/v1/audio/speech',
+    '/v1/images/generations',
+    '/v1/assistants',
+    '/v1/threads',
+    '/v1/batches',
+    '/v1/fine_tuning/jobs',
+    '/v1/vector_stores',
+    '/v1/chat/nothing',
+  ])("is not found in OpenAI's words, where it has one: %s", async (path) => {
+    const { status, body } = await parley.post(path, { model: 'builtin/eliza', prompt: 'Hi' })
+    expect(status).toBe(404)
+    const error = { message: 'Not Found', type: 'invalid_request_error', param: null, code: 'not_found' }
+    expect(body).toEqual({ error })
+  })
+
   test('is not found whatever is sent to it', async () => {
     const sent = await parley.request('POST', '/v1/nothing', 'no JSON', { 'content-type': 'text/plain' })
     expect(sent.status).toBe(404)

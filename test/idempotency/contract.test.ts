@@ -41,6 +41,35 @@ describe(`keys on ${engine}`, () => {
     expect(await kept()).toEqual(['young'])
   })
 
+  test('are forgotten when they are old, also where the same comes again and again', async () => {
+    const ask = (key: string, tries?: number) =>
+      keys.once(
+        { ownerId: 'local', key, fingerprint: 'same', ...(tries !== undefined && { tries }) },
+        ({ remember }) => storage.write((tx) => remember(tx, { message: key })),
+        async () => true,
+      )
+    const recurring = Array.from({ length: 1_000 }, (_, index) => `recurring ${index}`)
+    for (let hour = 0; hour <= 48; hour += 12) {
+      for (const key of recurring) await ask(key, 0)
+      await ask(`at ${hour}`)
+      await keys.prune()
+      time += 12 * hourMs
+    }
+    expect((await kept()).filter((key) => key.startsWith('at'))).toEqual(['at 24', 'at 36', 'at 48'])
+  })
+
+  test('a first try that its own retry has overtaken does nothing, if its client has left', async () => {
+    const ask = (tries: number, isGone: boolean) =>
+      keys.once(
+        { ownerId: 'local', key: 'overtaken', fingerprint: 'same', tries, isGone: () => isGone },
+        ({ remember }) => storage.write((tx) => remember(tx, { message: `try ${tries}` })),
+        async () => true,
+      )
+    await ask(1, false)
+    await expect(ask(0, true)).rejects.toMatchObject({ code: 'request_timeout' })
+    expect(await ask(2, false)).toEqual({ repeated: { message: 'try 1' } })
+  })
+
   test('of another owner are other keys', async () => {
     const both = await Promise.all(
       ['one', 'other'].map((ownerId) =>

@@ -2,7 +2,7 @@ import { OpenAI } from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openAiClient } from '../support/openai.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { echoes, hangs, says, startUpstream, type Upstream } from '../support/upstream.ts'
+import { echoes, fallsSilentAfter, hangs, says, startUpstream, type Upstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 
 let parley: TestServer
@@ -76,6 +76,8 @@ describe('a completion that is kept', () => {
         },
         { role: 'assistant', content: null, tool_calls: [call] },
         { role: 'tool', tool_call_id: 'call_1', content: 'a cat' },
+        { role: 'assistant', content: null, refusal: 'I do not say.' },
+        { role: 'user', content: 'Why?' },
       ],
     })
     // What is said later, elsewhere, is none of them.
@@ -93,9 +95,19 @@ describe('a completion that is kept', () => {
       },
       { role: 'assistant', content: null, tool_calls: [call] },
       { role: 'tool', tool_call_id: 'call_1', content: 'a cat' },
+      { role: 'assistant', content: null, refusal: 'I do not say.' },
+      { role: 'user', content: 'Why?' },
     ])
     const newest = await openai.chat.completions.messages.list(id, { order: 'desc', limit: 1 })
-    expect([newest.data[0]?.id, newest.hasNextPage()]).toEqual([messages[3]?.id, true])
+    expect([newest.data[0]?.id, newest.hasNextPage()]).toEqual([messages[5]?.id, true])
+  })
+
+  test('tells that there are no more of them, where the answer is next', async () => {
+    const { id } = await ask('Alone')
+    for (const order of ['asc', 'desc'] as const) {
+      const { data, has_more } = await openai.chat.completions.messages.list(id, { limit: 1, order })
+      expect([data.map(({ content }) => content), has_more]).toEqual([['Alone'], false])
+    }
   })
 
   test('is an interaction like any other', async () => {
@@ -129,6 +141,39 @@ describe('a completion that is kept', () => {
     ])
   })
 
+  test('that is deleted in the middle of its stream ends that with an error', async () => {
+    upstream.behaves('deleted', fallsSilentAfter(['Once ']))
+    const response = await fetch(`${parley.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        model: 'lab/deleted',
+        messages: [{ role: 'user', content: 'Hi' }],
+        stream: true,
+        store: true,
+      }),
+    })
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+    let text = ''
+    while (!text.includes('Once ')) text += (await reader?.read())?.value ?? ''
+    const [, id = ''] = /"id":"(chatcmpl-\w+)"/.exec(text) ?? []
+    await openai.chat.completions.delete(id)
+    for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) text += read.value
+    expect(text).toMatch(/data: \{"error":\{.*"code":"removed"\}\}\n\ndata: \[DONE\]\n\n$/)
+  })
+
+  test.each([
+    ['whole', false],
+    ['streamed', true],
+  ])('that is deleted before its first piece is gone: %s', async (how, stream) => {
+    upstream.behaves(`early ${how}`, hangs())
+    const asked = ask('Hi', { model: `lab/early ${how}`, stream })
+    await upstream.asked(`early ${how}`)
+    const { data } = await openai.chat.completions.list({ model: `lab/early ${how}` })
+    await openai.chat.completions.delete(data[0]?.id ?? '')
+    await expect(asked).rejects.toMatchObject({ status: 410, code: 'removed' })
+  })
+
   test.each([
     ['is of another kind', 'resp_0189', 400, 'completion_id'],
     ['was never given', 'chatcmpl-nothing', 404, null],
@@ -148,7 +193,60 @@ describe('a completion that is kept', () => {
 })
 
 describe('a completion that is not kept', () => {
-  test('is neither found nor listed, and goes when its time is over', async () => {
+  const pass = (content: string, headers: Record<string, string> = {}) =>
+    openai.chat.completions.create({ model: 'lab/echo', messages: [{ role: 'user', content }] }, { headers })
+
+  test.each<[door: string, goOn: (ids: { uuid: string; conversation: string }) => Promise<unknown>]>([
+    [
+      'a response',
+      ({ conversation }) => openai.responses.create({ conversation, model: 'lab/echo', input: 'More' }),
+    ],
+    [
+      'an item',
+      ({ conversation }) =>
+        openai.conversations.items.create(conversation, { items: [{ role: 'user', content: 'More' }] }),
+    ],
+    ['the native API', ({ uuid }) => parley.say(uuid, 'More')],
+    [
+      'the API of 2023',
+      ({ uuid }) => parley.post(`/interactions/${uuid}/messages/`, { role: 'Human', content: 'More' }),
+    ],
+  ])('is kept from when somebody goes on with it: by %s', async (door, goOn) => {
+    const key = { 'idempotency-key': `gone on with by ${door}` }
+    const { id } = await pass('Psst', key)
+    const uuid = uuidOf(id)
+    await goOn({ uuid, conversation: id.replace('chatcmpl-', 'conv_') })
+    // Whoever asks for it once more does not make it go.
+    expect((await pass('Psst', key)).id).toBe(id)
+    // When this one is gone, all are whose time is over.
+    const other = uuidOf((await pass('Psst, too')).id)
+    later += 25 * 3_600_000
+    await parley.restart()
+    await until('removed', async () => (await parley.get(`/v1/interactions/${other}`)).status === 404)
+    const { data } = (await parley.get(`/v1/interactions/${uuid}/messages`)).body
+    expect(data.map(({ text }: { text: string }) => text).slice(0, 3)).toEqual([
+      'Psst',
+      'You said: Psst',
+      'More',
+    ])
+    const interactions = (await parley.get('/v1/interactions?limit=100')).body.data
+    expect(interactions.map((each: { id: string }) => each.id)).toContain(uuid)
+    openai = openAiClient(parley)
+    expect(await openai.chat.completions.retrieve(id)).toMatchObject({ id })
+  })
+
+  test('is not kept by what is itself not to be stored', async () => {
+    const { id } = await pass('Psst')
+    const conversation = id.replace('chatcmpl-', 'conv_')
+    await openai.responses.create({ conversation, model: 'lab/echo', input: 'More', store: false })
+    later += 16 * 60_000
+    await parley.restart()
+    openai = openAiClient(parley)
+    const address = `/v1/interactions/${uuidOf(id)}`
+    await until('removed', async () => (await parley.get(address)).status === 404)
+  })
+
+  test('is not listed, and goes when its time is over', async () => {
     const { data, response } = await openai.chat.completions
       .create({ model: 'lab/echo', messages: [{ role: 'user', content: 'Psst' }] })
       .withResponse()
@@ -162,7 +260,7 @@ describe('a completion that is not kept', () => {
     expect((await parley.get(address)).body.text).toBe('You said: Psst')
     await parley.restart()
     expect((await parley.get(address)).status).toBe(200)
-    later += 11 * 60_000
+    later += 16 * 60_000
     await parley.restart()
     await until('removed', async () => (await parley.get(address)).status === 404)
     expect((await parley.get(`/v1/interactions/${uuidOf(data.id)}`)).status).toBe(404)

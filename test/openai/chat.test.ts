@@ -5,6 +5,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 import {
   breaksAfter,
   echoes,
+  hangs,
   holdsBack,
   refuses,
   says,
@@ -101,6 +102,53 @@ describe('a chat completion', () => {
     expect(body['max_completion_tokens'] ?? body['max_tokens']).toBe(50)
   })
 
+  test('goes on with what agents say that have names', async () => {
+    upstream.behaves('agents', says(['Done.']))
+    const call = { id: 'call_1', type: 'function' as const, function: { name: 'look', arguments: '{}' } }
+    await openai.chat.completions.create({
+      model: 'lab/agents',
+      messages: [
+        { role: 'system', content: 'Work together.', name: 'planner' },
+        { ...user('Look'), name: 'Ann' },
+        { role: 'assistant', name: 'model', content: null, tool_calls: [call] },
+        // LangChain names the tool, too.
+        { role: 'tool', name: 'look', tool_call_id: 'call_1', content: 'seen' } as never,
+      ],
+    })
+    const { body } = await upstream.asked('agents')
+    expect(body.messages.map(({ role }) => role)).toEqual(['system', 'user', 'assistant', 'tool'])
+  })
+
+  test('takes back what it told, with all that clients add to it', async () => {
+    upstream.behaves('pushed-back', echoes())
+    const opts = { cache_control: { type: 'ephemeral' }, prompt_cache_breakpoint: { mode: 'explicit' } }
+    const call = { id: 'call_1', type: 'function', function: { name: 'look', arguments: '{}' } }
+    const messages = [
+      { ...user(''), content: [{ type: 'text', text: 'Look', ...opts }], refusal: null, id: 'msg_0', opts },
+      {
+        role: 'assistant',
+        content: null,
+        refusal: null,
+        audio: null,
+        function_call: null,
+        id: 'msg_1',
+        annotations: [{ type: 'url_citation' }],
+        parsed: null,
+        reasoning: 'Hm.',
+        reasoning_details: [{}],
+        tool_calls: [{ ...call, index: 0, function: { ...call.function, parsed_arguments: {} } }],
+      },
+      { role: 'tool', tool_call_id: 'call_1', content: [{ type: 'text', text: 'seen', ...opts }], opts },
+    ]
+    await openai.chat.completions.create({ model: 'lab/pushed-back', messages: messages as never })
+    const { body } = await upstream.asked('pushed-back')
+    expect(body.messages).toEqual([
+      user('Look'),
+      { role: 'assistant', content: null, tool_calls: [call] },
+      { role: 'tool', tool_call_id: 'call_1', content: 'seen' },
+    ])
+  })
+
   test('takes pictures and files', async () => {
     upstream.behaves('eyes', says(['A cat.']))
     const picture = 'data:image/png;base64,iVBORw0KGgo='
@@ -113,6 +161,7 @@ describe('a chat completion', () => {
           content: [
             { type: 'text', text: 'What is it?' },
             { type: 'image_url', image_url: { url: picture, detail: 'low' } },
+            { type: 'image_url', image_url: { url: picture, detail: 'original' } },
             { type: 'file', file },
           ],
         },
@@ -121,7 +170,8 @@ describe('a chat completion', () => {
     const { body } = await upstream.asked('eyes')
     expect(body.messages[0]?.content).toMatchObject([
       { type: 'text', text: 'What is it?' },
-      { type: 'image_url', image_url: { url: picture } },
+      { type: 'image_url', image_url: { url: picture, detail: 'low' } },
+      { type: 'image_url', image_url: { url: picture, detail: 'high' } },
       { type: 'file', file },
     ])
   })
@@ -269,6 +319,47 @@ describe('tools', () => {
   })
 })
 
+describe('calls and their results that are not in their places are refused, as OpenAI does', () => {
+  const assistant = (...ids: string[]) => ({
+    role: 'assistant' as const,
+    tool_calls: ids.map((id) => ({
+      id,
+      type: 'function' as const,
+      function: { name: 'f', arguments: '{}' },
+    })),
+  })
+  const tool = (id: string) => ({ role: 'tool' as const, tool_call_id: id, content: 'done' })
+
+  test.each([
+    ['a call without a result', [assistant('a')], 'messages[1].tool_calls'],
+    ['one of several', [assistant('a', 'b'), tool('b'), user('Go on')], 'messages[1].tool_calls'],
+    ['a result behind a later question', [assistant('a'), user('And?'), tool('a')], 'messages[1].tool_calls'],
+    ['a second result', [assistant('a'), tool('a'), tool('a')], 'messages[3].tool_call_id'],
+    ['a result of no call', [assistant('a'), tool('a'), tool('b')], 'messages[3].tool_call_id'],
+    [
+      'a result of a call long before',
+      [assistant('a'), tool('a'), user('And?'), tool('a')],
+      'messages[4].tool_call_id',
+    ],
+    ['two calls of one id', [assistant('a', 'a'), tool('a')], 'messages[1].tool_calls[1].id'],
+  ])('%s', async (_, behind, param) => {
+    const asked = openai.chat.completions.create({ model: 'lab/plain', messages: [user('Hi'), ...behind] })
+    await expect(asked).rejects.toMatchObject({ status: 400, param, code: 'invalid_value' })
+  })
+
+  test('but an id that was used before is one that may be used again', async () => {
+    upstream.behaves('used-again', says(['Fine.']))
+    const { choices } = await openai.chat.completions.create({
+      model: 'lab/used-again',
+      messages: [user('Hi'), assistant('a', 'b'), tool('b'), tool('a'), assistant('a'), tool('a')],
+    })
+    expect(choices[0]?.message.content).toBe('Fine.')
+    const { body } = await upstream.asked('used-again')
+    const roles = ['user', 'assistant', 'tool', 'tool', 'assistant', 'tool']
+    expect(body.messages.map(({ role }) => role)).toEqual(roles)
+  })
+})
+
 describe('structured output', () => {
   const format = {
     type: 'json_schema' as const,
@@ -309,6 +400,7 @@ describe('structured output', () => {
 
 describe('what is wrong is told as errors of the client', () => {
   const messages = [user('Hi')]
+  const said = (message: object) => ({ messages: [...messages, message] })
   const ask = (body: object) =>
     openai.chat.completions.create({ model: 'lab/plain', messages, ...body } as never)
 
@@ -322,18 +414,24 @@ describe('what is wrong is told as errors of the client', () => {
     ['a field that nobody knows', { colour: 'red' }, 'colour', 'unknown_parameter'],
     ['no messages', { messages: [] }, 'messages', 'invalid_value'],
     [
+      'nothing that is said',
+      { messages: [user(''), { role: 'assistant', content: '' }] },
+      'messages',
+      'invalid_value',
+    ],
+    [
       'a missing content',
       { messages: [{ role: 'user' }] },
       'messages[0].content',
       'missing_required_parameter',
     ],
-    ['a name', { messages: [{ ...user('Hi'), name: 'Ann' }] }, 'messages[0].name', 'unsupported_parameter'],
     [
       'an answer to no call',
       { messages: [{ role: 'tool', tool_call_id: 'call_9', content: 'x' }] },
       'messages[0].tool_call_id',
       'invalid_value',
     ],
+    ['nobody who speaks', said({ content: 'Hi' }), 'messages[1].role', 'missing_required_parameter'],
     ['a choice without tools', { tool_choice: 'required' }, 'tool_choice', 'invalid_value'],
     ['options of no stream', { stream_options: { include_usage: true } }, 'stream_options', 'invalid_value'],
     ['another temperature', { temperature: 3 }, 'temperature', 'invalid_value'],
@@ -341,6 +439,48 @@ describe('what is wrong is told as errors of the client', () => {
     const error = await ask(body).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(OpenAI.BadRequestError)
     expect(error).toMatchObject({ param, code, type: 'invalid_request_error' })
+  })
+
+  test.each<[string, object, string]>([
+    ['some of the tools', { tool_choice: { type: 'allowed_tools', allowed_tools: {} } }, 'tool_choice.type'],
+    ['a custom tool', { tool_choice: { type: 'custom', custom: { name: 'f' } } }, 'tool_choice.type'],
+    [
+      'a call of a custom tool',
+      said({
+        role: 'assistant',
+        tool_calls: [{ id: 'a', type: 'custom', custom: { name: 'f', input: '' } }],
+      }),
+      'messages[1].tool_calls[0].type',
+    ],
+    [
+      'sound',
+      said({ role: 'user', content: [{ type: 'input_audio', input_audio: { data: '', format: 'wav' } }] }),
+      'messages[1].content[0].type',
+    ],
+    [
+      'an upload',
+      said({ role: 'user', content: [{ type: 'file', file: { file_id: 'file-1' } }] }),
+      'messages[1].content[0].file.file_id',
+    ],
+    ['an answer that was spoken', said({ role: 'assistant', audio: { id: 'audio_1' } }), 'messages[1].audio'],
+    [
+      'a call of old',
+      said({ role: 'assistant', function_call: { name: 'f', arguments: '' } }),
+      'messages[1].function_call',
+    ],
+    ['a function that speaks', said({ role: 'function', name: 'f', content: 'x' }), 'messages[1].role'],
+    [
+      'a tool that shows a picture',
+      said({
+        role: 'tool',
+        tool_call_id: 'a',
+        content: [{ type: 'image_url', image_url: { url: 'https://a.b' } }],
+      }),
+      'messages[1].content[0].type',
+    ],
+  ])('known to OpenAI, and not done here, is %s: 400', async (_, body, param) => {
+    const code = 'unsupported_parameter'
+    await expect(ask(body)).rejects.toMatchObject({ status: 400, param, code })
   })
 
   test('a model that nobody serves: 404', async () => {
@@ -414,6 +554,27 @@ describe('a client that leaves', () => {
     expect(tries).toBe(2)
     expect(upstream.requests.filter(({ model }) => model === 'again')).toHaveLength(1)
   })
+
+  test.each([
+    ['whole', false],
+    ['streamed', true],
+  ])(
+    'is told of an answer that was cancelled before its first piece, and when it asks again: %s',
+    async (how, stream) => {
+      const model = `cancelled ${how}`
+      upstream.behaves(model, hangs())
+      const body = { model: `lab/${model}`, messages: [user('Hi')], stream, store: true }
+      const ask = () =>
+        parley.request('POST', '/v1/chat/completions', body, { 'idempotency-key': `cancel ${how}` })
+      const asked = ask()
+      await upstream.asked(model)
+      const { data } = (await parley.get(`/v1/replies?model=${encodeURIComponent(`lab/${model}`)}`)).body
+      await parley.post(`/v1/messages/${data[0].id}/cancel`)
+      for (const answer of [await asked, await ask()]) {
+        expect([answer.status, answer.body.error?.code]).toEqual([409, 'cancelled'])
+      }
+    },
+  )
 
   test('leaves an answer that is kept to be finished', async () => {
     const { behaviour, goOn } = holdsBack(['Once '], ['upon a time'])

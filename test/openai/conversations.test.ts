@@ -101,6 +101,41 @@ describe('a conversation', () => {
     expect(second.ids).toEqual([made[1], made[0]])
   })
 
+  const foundBy = async (query: string): Promise<string[]> => {
+    const { body } = await parley.get(`/v1/conversations?${new URLSearchParams({ query }).toString()}`)
+    return body.data.map(({ id }: { id: string }) => id)
+  }
+
+  test('is found by its own words, in capitals or not, in every script', async () => {
+    const words = 'ÜBER die Straße, ΟΔΟΣΗΜΑ, ЖУК, İzmir'
+    const { id } = await openai.conversations.create({ items: [user(words)] })
+    const titled = (await parley.post('/v1/conversations', { title: 'Žluťoučký KŮŇ' })).body.id
+    for (const query of [words, 'ÜBER', 'über', 'ΟΔΟΣ', 'οδοσημα', 'жук', 'İzmir'])
+      expect(await foundBy(query), query).toEqual([id])
+    for (const query of ['ŽLUŤOUČKÝ', 'kůň']) expect(await foundBy(query), query).toEqual([titled])
+  })
+
+  test('is found by its calls, what came of them, and its files', async () => {
+    const call = { type: 'function_call' as const, name: 'fetch_forecast', arguments: '{"place":"Timbuktu"}' }
+    const output = { type: 'function_call_output' as const }
+    const shade = { type: 'input_text' as const, text: 'in the Shade' }
+    const pdf = 'data:application/pdf;base64,JVBERi0='
+    const file = { type: 'input_file' as const, filename: 'caravan.pdf', file_data: pdf }
+    const { id } = await openai.conversations.create({
+      items: [
+        { role: 'user', content: [file] },
+        { ...call, call_id: 'call_1' },
+        { ...output, call_id: 'call_1', output: '{"degrees":"forty-one"}' },
+        { ...call, call_id: 'call_2' },
+        { ...output, call_id: 'call_2', output: [shade] },
+      ],
+    })
+    for (const query of ['CARAVAN', 'fetch_f', 'timbuktu', 'Forty-One', 'the shade'])
+      expect(await foundBy(query), query).toEqual([id])
+    // Neither what is only how it is kept, nor what it would take to read the file.
+    for (const query of ['call_1', 'tool_result', 'JVBERi0']) expect(await foundBy(query), query).toEqual([])
+  })
+
   test.each([
     ['another kind', 'resp_0189', 400],
     ['nothing', 'conv_nothing', 404],
@@ -112,6 +147,20 @@ describe('a conversation', () => {
     await expect(openai.conversations.delete(id)).rejects.toMatchObject(error)
     await expect(openai.conversations.items.list(id)).rejects.toMatchObject(error)
     await expect(openai.conversations.items.create(id, { items: [user('Hi')] })).rejects.toMatchObject(error)
+  })
+
+  test.each([
+    ['is not there', `conv_${'0'.repeat(32)}`],
+    ['cannot be', 'conv_nothing'],
+  ])('that a response names and that %s is told by what named it', async (_, conversation) => {
+    for (const named of [conversation, { id: conversation }]) {
+      await expect(openai.responses.create({ conversation: named, input: 'Hi' })).rejects.toMatchObject({
+        status: 404,
+        param: 'conversation',
+        code: 'not_found',
+        message: `404 Conversation with id '${conversation}' not found.`,
+      })
+    }
   })
 
   test('is made once, however often its request comes', async () => {
@@ -127,6 +176,19 @@ describe('a conversation', () => {
       added.body,
     )
     expect((await parley.get(path)).body.data).toHaveLength(3)
+  })
+
+  test('that is asked again for items of which one is deleted has what is left of them', async () => {
+    const { id } = await openai.conversations.create()
+    const path = `/v1/conversations/${id}/items`
+    const add = () =>
+      parley.request('POST', path, { items: [user('A'), user('B')] }, { 'idempotency-key': 'two items' })
+    const [first, second] = (await add()).body.data
+    await openai.conversations.items.delete(first.id, { conversation_id: id })
+    const again = await add()
+    expect([again.status, again.body.data]).toEqual([200, [second]])
+    await openai.conversations.items.delete(second.id, { conversation_id: id })
+    expect((await add()).body).toMatchObject({ data: [], first_id: null, has_more: false })
   })
 })
 

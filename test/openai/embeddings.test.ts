@@ -93,14 +93,17 @@ describe('embeddings', () => {
   })
 
   test.each([
-    ['a model that makes none', { model: 'builtin/eliza' }, 'model'],
-    ['tokens', { input: [[1, 2]] }, 'input[0]'],
-    ['nothing', { input: [] }, 'input'],
-    ['an empty text', { input: [''] }, 'input[0]'],
-    ['no model', { model: undefined }, 'model'],
-  ])('cannot be asked for with %s', async (_, body, param) => {
+    ['a model that makes none', { model: 'builtin/eliza' }, 'model', 'invalid_value'],
+    ['tokens', { input: [[1, 2]] }, 'input[0]', 'unsupported_parameter'],
+    ['the tokens of one text', { input: [1, 2] }, 'input[0]', 'unsupported_parameter'],
+    ['nothing', { input: [] }, 'input', 'invalid_value'],
+    ['too many texts', { input: Array.from({ length: 2_049 }, () => 'Hi') }, 'input', 'invalid_value'],
+    ['an empty text', { input: [''] }, 'input[0]', 'invalid_value'],
+    ['no model', { model: undefined }, 'model', 'missing_required_parameter'],
+    ['no input', { input: undefined }, 'input', 'missing_required_parameter'],
+  ])('cannot be asked for with %s', async (_, body, param, code) => {
     const asked = openai.embeddings.create({ model: 'lab/vectors', input: 'Hi', ...body } as never)
-    await expect(asked).rejects.toMatchObject({ status: 400, param })
+    await expect(asked).rejects.toMatchObject({ status: 400, param, code })
   })
 })
 
@@ -116,6 +119,19 @@ describe('a model', () => {
     const listed = await Array.fromAsync(openai.models.list())
     expect(listed.map(({ id }) => id)).toContain('builtin/eliza')
     expect((await parley.get('/v1/models/builtin/eliza')).body.id).toBe('builtin/eliza')
+  })
+
+  test('is found by a name of many pieces, and what only looks like one is told in the shape of the door', async () => {
+    upstream.behaves('a/b/c/d', embeds)
+    const fresh = await startServer({ PROVIDERS: JSON.stringify({ lab: { base_url: upstream.url } }) })
+    for (const path of ['lab/a/b/c/d', 'lab%2Fa%2Fb%2Fc%2Fd', 'lab/a%2Fb/c/d']) {
+      expect((await fresh.get(`/v1/models/${path}`)).body.id).toBe('lab/a/b/c/d')
+    }
+    for (const path of ['lab/a/b/c/e', 'lab/']) {
+      const { status, body } = await fresh.get(`/v1/models/${path}`)
+      expect([status, body.error?.code]).toEqual([404, 'model_not_found'])
+    }
+    await fresh.stop()
   })
 
   test('that nobody offers is not found', async () => {

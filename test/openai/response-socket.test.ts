@@ -196,7 +196,7 @@ test('a response that is deleted while it is made ends with an error, and the co
   await upstream.asked('unending')
   await client.responses.delete(response.id)
   const message = 'The response was deleted while it was made.'
-  expect(await asked).toMatchObject({ type: 'error', status: 404, error: { code: 'not_found', message } })
+  expect(await asked).toMatchObject({ type: 'error', status: 410, error: { code: 'removed', message } })
   expect(await ask({ input: 'Hello' })).toMatchObject({ type: 'response.completed' })
   close()
 })

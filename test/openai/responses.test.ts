@@ -177,11 +177,35 @@ describe('a response', () => {
   })
 
   test('that is not to be stored is gone once it was delivered', async () => {
-    const response = await client.responses.create({ model: 'openai/echo', input: 'Secret', store: false })
-    expect(response).toMatchObject({ store: false, output_text: 'You said: Secret' })
+    const body = { model: 'openai/echo', input: 'Secret', store: false }
+    const { body: response } = await server.post('/v1/responses', body)
+    expect(response).toMatchObject({ store: false, status: 'completed' })
     await expect(client.responses.retrieve(response.id)).rejects.toMatchObject({ status: 404 })
     const digits = /^resp_(.{8})(.{4})(.{4})(.{4})(.{12})$/.exec(response.id)?.slice(1) ?? []
     await until('gone', async () => (await server.get(`/v1/messages/${digits.join('-')}`)).status === 404)
+  })
+
+  const keyed = (key: string): Array<Record<string, string>> => [1, 2].map(() => ({ 'idempotency-key': key }))
+  const counted: Array<Record<string, string>> = [0, 1].map((tries) => ({
+    'x-stainless-retry-count': `${tries}`,
+  }))
+  test.each([
+    ['with a key', false, ...keyed('whole')],
+    ['with a key, streamed', true, ...keyed('streamed')],
+    ['counted', false, ...counted],
+    ['counted, streamed', true, ...counted],
+  ])('that is not to be stored and comes again, %s, is answered once more', async (_, stream, ...tries) => {
+    const model = newModel()
+    const body = JSON.stringify({ model: `openai/${model}`, input: 'Secret', store: false, stream })
+    const answers: Array<{ status: number; text: string }> = []
+    for (const given of tries) {
+      const headers = { 'content-type': 'application/json', ...given }
+      const answer = await fetch(`${server.url}/v1/responses`, { method: 'POST', headers, body })
+      answers.push({ status: answer.status, text: await answer.text() })
+    }
+    expect(answers[0]).toEqual({ status: 200, text: expect.stringContaining('You said: Secret') })
+    expect(answers[1]).toEqual(answers[0])
+    expect(upstream.requests.filter((request) => request.model === model)).toHaveLength(1)
   })
 
   test('lists the items that it was given, page by page', async () => {

@@ -2,6 +2,7 @@ import type { LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/p
 import { describe, expect, test } from 'vitest'
 import { type Chunk, createChunkReader } from '../../src/providers/openai-compatible/chunks.ts'
 import { chatCompletionBody } from '../../src/providers/openai-compatible/request.ts'
+import { usualTokenLimit } from '../../src/providers/openai-compatible/token-limit.ts'
 
 describe('a request for a chat completion', () => {
   const messagesOf = (prompt: LanguageModelV4Prompt) => chatCompletionBody('m', { prompt })['messages']
@@ -76,6 +77,17 @@ describe('a request for a chat completion', () => {
   })
 })
 
+test.each([
+  ['https://api.openai.com/v1', 'max_completion_tokens'],
+  ['https://eu.api.openai.com/v1', 'max_completion_tokens'],
+  ['https://mine.openai.azure.com/openai/v1', 'max_completion_tokens'],
+  ['https://api.openai.com.example.org/v1', 'max_tokens'],
+  ['https://openrouter.ai/api/v1', 'max_tokens'],
+  ['http://127.0.0.1:8080/v1', 'max_tokens'],
+])('the limit of an answer is called there what is known there: %s', (baseUrl, name) => {
+  expect(usualTokenLimit(baseUrl)).toBe(name)
+})
+
 describe('the chunks of a chat completion', () => {
   function partsOf(...deltas: object[]): LanguageModelV4StreamPart[] {
     const parts: LanguageModelV4StreamPart[] = []
@@ -129,6 +141,89 @@ describe('the chunks of a chat completion', () => {
       { type: 'tool-input-start', id: 'b', toolName: 'now' },
       { type: 'tool-input-delta', id: 'b', delta: '{"zone":"CET"}' },
     ])
+  })
+
+  const piece = (args: string, more: object = {}) => ({ ...more, function: { arguments: args } })
+  const named = (name: string, args: string, more: object = {}) => ({
+    ...more,
+    function: { name, arguments: args },
+  })
+  const [add, now] = [named('add', '{"x":1}'), named('now', '{}')]
+
+  test.each<[string, object[][], string[]]>([
+    [
+      'by its id, at one index',
+      [[{ ...add, index: 0, id: 'a' }], [{ ...now, index: 0, id: 'b' }]],
+      ['a', 'b'],
+    ],
+    ['by its id, without an index', [[{ ...add, id: 'a' }], [{ ...now, id: 'b' }]], ['a', 'b']],
+    [
+      'in one chunk, without an index',
+      [
+        [
+          { ...add, id: 'a' },
+          { ...now, id: 'b' },
+        ],
+      ],
+      ['a', 'b'],
+    ],
+    ['by its name, at one index', [[{ ...add, index: 0 }], [{ ...now, index: 0 }]], ['', '']],
+    ['by its name alone', [[{ ...add, index: null }], [now]], ['', '']],
+    ['that both have one id', [[{ ...add, index: 0, id: 'a' }], [{ ...now, index: 1, id: 'a' }]], ['a', '']],
+    [
+      'that are all the same by index and id',
+      [[{ ...add, index: 0, id: 'a' }], [{ ...now, index: 0, id: 'a' }]],
+      ['a', ''],
+    ],
+    [
+      'in pieces without an index',
+      [
+        [named('add', '{"x"', { id: 'a' })],
+        [piece(':1')],
+        [piece('}')],
+        [named('now', '{', { id: 'b' })],
+        [piece('}')],
+      ],
+      ['a', 'b'],
+    ],
+    [
+      'in pieces, each with its id and name',
+      [...['{"x"', ':1', '}', ''].map((args) => [named('add', args, { id: 'a' })]), [{ ...now, id: 'b' }]],
+      ['a', 'b'],
+    ],
+    [
+      'in pieces, each with another id',
+      [
+        [named('add', '{"x"', { index: 0, id: 'a' })],
+        [piece(':1}', { index: 0, id: 'z' })],
+        [{ ...now, index: 1, id: 'b' }],
+      ],
+      ['a', 'b'],
+    ],
+    [
+      'that is told once more as a whole',
+      [
+        [named('add', '{"x"', { index: 0, id: 'a' })],
+        [piece(':1}', { index: 0 })],
+        [{ ...add, index: 0, id: 'a' }],
+        [{ ...now, index: 1, id: 'b' }],
+      ],
+      ['a', 'b'],
+    ],
+  ])('tell one call from the next: %s', (_, chunks, ids) => {
+    const parts = partsOf(...chunks.map((calls) => ({ tool_calls: calls })), { finish: 'tool_calls' })
+    const fresh = expect.stringMatching(/^call_[0-9a-f]{32}$/)
+    const [first, second] = ids.map((id) => id || fresh)
+    const calls = parts.filter(({ type }) => type === 'tool-call')
+    expect(calls).toMatchObject([
+      { toolCallId: first, toolName: 'add', input: '{"x":1}' },
+      { toolCallId: second, toolName: 'now', input: '{}' },
+    ])
+    const told = (id: string) =>
+      parts.map((part) => (part.type === 'tool-input-delta' && part.id === id ? part.delta : ''))
+    for (const call of calls)
+      if (call.type === 'tool-call') expect(told(call.toolCallId).join('')).toBe(call.input)
+    expect(new Set(calls.map((call) => call.type === 'tool-call' && call.toolCallId)).size).toBe(2)
   })
 
   test.each([

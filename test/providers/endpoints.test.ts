@@ -49,6 +49,14 @@ describe('endpoints by name', () => {
     expect(cloud.requests[0]?.headers.authorization).toBeUndefined()
   })
 
+  test('are told the limit of an answer under the name that each of them knows', async () => {
+    await start({}, { token_limit: 'max_completion_tokens' })
+    for (const model of ['lab/o3', 'cloud/big']) await ask({ model, max_output_tokens: 50 })
+    expect(lab.requests[0]?.body).toMatchObject({ max_completion_tokens: 50 })
+    expect(lab.requests[0]?.body).not.toHaveProperty('max_tokens')
+    expect(cloud.requests[0]?.body).toMatchObject({ max_tokens: 50 })
+  })
+
   test('list what they offer, with where it came from', async () => {
     lab.behaves('qwen', echoes())
     cloud.behaves('llama', echoes())

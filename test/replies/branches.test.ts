@@ -203,6 +203,23 @@ describe('branches', () => {
     expect(await siblings(3)).toEqual({ Uno: beginnings, 'You said: Uno': [edited.reply.id] })
   })
 
+  test('show each other what stands in one place, also when what stood between is gone', async () => {
+    const { id, two } = await talk()
+    const answers = [
+      two.reply,
+      (await again(two.reply.id)).body.reply,
+      (await again(two.reply.id)).body.reply,
+    ]
+    await server.request('DELETE', `/v1/messages/${two.message.id}`)
+    // Behind what the question stood behind.
+    const { message: edited } = (await edit(two.reply.id, 'Instead')).body
+    const expected = [...answers.map((answer) => answer.id), edited.id]
+    for (const branch of [0, 1, 2, 3]) {
+      const { siblings } = (await list(id, `&branch=${branch}&include=siblings`)).at(-1)
+      expect(siblings.map((sibling: Json) => sibling.id)).toEqual(expected)
+    }
+  })
+
   test('are changed over to, and back', async () => {
     const { id, two } = await talk()
     await edit(two.message.id, 'Too')
@@ -241,13 +258,15 @@ describe('branches', () => {
     expect((await server.get(`/v1/messages/${body.reply.id}`)).body.parent_id).toBe(one.reply.id)
   })
 
-  test('keep their question where a running answer is rolled back', async () => {
+  test('are left where the answer that began one is rolled back', async () => {
     const { id, two } = await talk()
     upstream.behaves('waits', () => new Promise(() => {}))
     await server.post(`/v1/messages/${two.reply.id}/regenerate`, { model: 'openai/waits' })
     await upstream.asked('waits')
     await server.say(id, 'Three', { on_busy: 'rollback' })
-    expect(textsOf(await list(id))).toEqual(['One', 'You said: One', 'Two', 'Three', 'You said: Three'])
+    const all = ['One', 'You said: One', 'Two', 'You said: Two', 'Three', 'You said: Three']
+    expect(textsOf(await list(id))).toEqual(all)
+    expect((await server.get(`/v1/interactions/${id}`)).body.branch).toBe(0)
   })
 })
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Json, textOf } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { says, startUpstream, type Upstream } from '../support/upstream.ts'
+import { holdsBack, says, startUpstream, type Upstream } from '../support/upstream.ts'
 
 let upstream: Upstream
 let server: TestServer
@@ -180,16 +180,41 @@ test('an interaction is begun once, and a reply cancelled once', async () => {
   expect((await cancel()).body).toEqual((await cancel()).body)
 })
 
-test('a key is what it is in quotes, and must be something', async () => {
+test.each([
+  ['quoted', '"quoted"'],
+  ['with a " in it', '"with a \\" in it"'],
+])('the key %s is the same in quotes: %s', async (bare, quoted) => {
   const id = await server.begin()
-  const first = await post(id, { content: 'Hello' }, withKey('quoted'))
-  expect((await post(id, { content: 'Hello' }, withKey('"quoted"'))).body).toEqual(first.body)
-  for (const key of ['', 'x'.repeat(256)]) {
-    expect(await post(id, { content: 'Hello' }, withKey(key))).toMatchObject({
-      status: 422,
-      body: { errors: [{ in: 'header', field: 'idempotency-key' }] },
-    })
-  }
+  const first = await post(id, { content: 'Hello' }, withKey(bare))
+  expect((await post(id, { content: 'Hello' }, withKey(quoted))).body).toEqual(first.body)
+})
+
+test.each([
+  ['nothing', ''],
+  ['nothing in quotes', '""'],
+  ['half a pair of quotes', '"'],
+  ['two keys', 'one, other'],
+  ['two keys in quotes', '"one", "other"'],
+  ['256 characters', 'x'.repeat(256)],
+])('a key that is %s is refused', async (_, key) => {
+  const id = await server.begin()
+  expect(await post(id, { content: 'Hello' }, withKey(key))).toMatchObject({
+    status: 422,
+    body: { errors: [{ in: 'header', field: 'idempotency-key' }] },
+  })
+})
+
+test('a key of 255 characters may be in quotes', async () => {
+  const id = await server.begin()
+  expect((await post(id, { content: 'Hello' }, withKey(`"${'x'.repeat(255)}"`))).status).toBe(201)
+})
+
+test('no body and an empty one are the same', async () => {
+  const { reply } = await server.say(await server.begin(), 'Hello')
+  const headers = withKey(newKey())
+  const cancel = (body?: object) => server.request('POST', `/v1/messages/${reply.id}/cancel`, body, headers)
+  expect((await cancel()).status).toBe(200)
+  expect((await cancel({})).status).toBe(200)
 })
 
 describe('a client of OpenAI, which counts its tries', () => {
@@ -224,10 +249,51 @@ describe('a client of OpenAI, which counts its tries', () => {
     expect((await post(id, { content: 'Hello' }, tries(2))).isReplayed).toBe(true)
   })
 
-  test('that comes much later means something new', async () => {
+  test('that comes later means something new', async () => {
     const id = await server.begin()
-    await post(id, { content: 'Hello' }, tries(0))
-    time += 20 * 60_000
+    const { body } = await post(id, { content: 'Hello' }, tries(0))
+    await server.events(`/v1/messages/${body.reply.id}/events`)
+    time += 3 * 60_000
     expect((await post(id, { content: 'Hello' }, tries(1))).isReplayed).toBe(false)
+  })
+
+  test('gets the answer that is still being made, however long that takes', async () => {
+    const { behaviour, goOn } = holdsBack(['Y'], ['es'])
+    upstream.behaves('slow', behaviour)
+    const id = await server.begin({ model: 'openai/slow' })
+    const first = await post(id, { content: 'Hello' }, tries(0))
+    time += 10 * 60_000
+    expect((await post(id, { content: 'Hello' }, tries(1))).body).toEqual(first.body)
+    goOn()
+  })
+
+  test('means something new where something else was said meanwhile', async () => {
+    const id = await server.begin()
+    for (const content of ['Yes', 'Other']) {
+      const { body } = await post(id, { content }, tries(0))
+      await server.events(`/v1/messages/${body.reply.id}/events`)
+    }
+    // Its first try never arrived.
+    expect((await post(id, { content: 'Yes' }, tries(1))).isReplayed).toBe(false)
+    expect(await textsIn(id)).toEqual(['Yes', 'Other', 'Yes'])
+  })
+
+  test('whose first try is refused does not get what it was told before', async () => {
+    const id = await server.begin()
+    const { body } = await post(id, { content: 'Yes' }, tries(0))
+    await server.events(`/v1/messages/${body.reply.id}/events`)
+    const { behaviour, goOn } = holdsBack(['O'], ['n'])
+    upstream.behaves('busy', behaviour)
+    const busy = await server.begin({ model: 'openai/busy', on_busy: 'reject' })
+    await post(busy, { content: 'Yes' }, tries(0))
+    expect((await post(busy, { content: 'Yes' }, tries(0))).status).toBe(409)
+    expect((await post(busy, { content: 'Yes' }, tries(1))).status).toBe(409)
+    goOn()
+  })
+
+  test('begins as many interactions as it asks for', async () => {
+    const begin = (count: number) => server.request('POST', '/v1/interactions', {}, tries(count))
+    const [first, second] = [await begin(0), await begin(1)]
+    expect(second.body.id).not.toBe(first.body.id)
   })
 })

@@ -182,7 +182,7 @@ describe('a model that calls tools', () => {
         role: 'assistant',
         content: null,
         tool_calls: [
-          { id: 'mine', type: 'function', function: { name: 'get_weather', arguments: '{"city":"Rome"}' } },
+          { id: 'mine', type: 'function', function: { name: 'get_weather', arguments: '{"city": "Rome"}' } },
         ],
       },
       { role: 'tool', tool_call_id: 'mine', content: 'See:' },
@@ -194,6 +194,22 @@ describe('a model that calls tools', () => {
         ],
       },
     ])
+  })
+
+  test.each([
+    ['a number that is too long for others', '{"id":12345678901234567890,"share":1.0}'],
+    ['its own spaces', '{ "city" : "Rome" }'],
+    ['something that is no JSON', '{"city":"Ro'],
+    ['no object', '["Rome"]'],
+    ['nothing', '', '{}'],
+    ['only a space', ' ', '{}'],
+  ])('is shown what it wrote, as it wrote it: %s', async (_, written, shown = written) => {
+    const { id, askedOf } = await beginWith(callsTools([{ ...rome, pieces: [written] }]), says(['Fine.']))
+    await server.say(id, 'How warm?', { tools: [weather] })
+    await server.say(id, [resultOf('call_1', 'sun')], { role: 'Tool' })
+    expect((await askedOf(2)).messages[1]).toMatchObject({
+      tool_calls: [{ id: 'call_1', function: { name: 'get_weather', arguments: shown } }],
+    })
   })
 
   test('and is cancelled in the middle of a call keeps what was told of it', async () => {

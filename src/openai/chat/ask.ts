@@ -6,7 +6,7 @@ import { optionsOf, saidIn } from './request.ts'
 import type { ChatInput } from './schemas.ts'
 
 /** How long an answer that is not to be kept is there for a client that lost its connection. */
-export const keptMs = 10 * 60_000
+export const keptMs = 15 * 60_000
 
 /** An answer in the making, and when it goes; null where it is kept. */
 export interface Asked {
@@ -19,7 +19,7 @@ export async function ask(
   { interactions, replies }: { interactions: Interactions; replies: Replies },
   ownerId: string,
   body: ChatInput,
-  remember: Once['remember'],
+  { remember, comesAgainWithinMs }: Once,
 ): Promise<Asked> {
   const turn = { said: saidIn(body), wantsReply: true, options: optionsOf(body) }
   replies.mayPost(turn)
@@ -29,7 +29,7 @@ export async function ask(
     { model: body.model, metadata: body.metadata ?? {} },
     {
       origin: 'chat_completion',
-      ...(!body.store && { keptMs }),
+      ...(!body.store && { keptMs: Math.max(keptMs, comesAgainWithinMs) }),
       also: async (tx, { id }) => {
         const posted = await replies.postIn(tx, ownerId, id, turn)
         reply = posted.reply

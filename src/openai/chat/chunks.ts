@@ -15,7 +15,7 @@ export interface ChunkOptions {
 
 /** What an answer came to that is no completion. */
 export interface StreamError {
-  code: ReplyErrorCode | 'cancelled' | 'restarted'
+  code: ReplyErrorCode | 'cancelled' | 'restarted' | 'removed'
   message: string
 }
 
@@ -31,6 +31,7 @@ const restarted: StreamError = {
   message: 'The server was interrupted, and the answer begins anew: read it where x-parley-events says.',
 }
 export const cancelled: StreamError = { code: 'cancelled', message: 'The answer was cancelled.' }
+export const deleted: StreamError = { code: 'removed', message: 'The answer was deleted.' }
 
 type Field = 'content' | 'reasoning_content' | 'refusal'
 
@@ -157,6 +158,8 @@ export function createChunkFold(options: ChunkOptions, onError: (error: StreamEr
 
   return {
     framesOf,
+    /** The frames of an end that no event tells. */
+    fail,
     /** Whether something was told. */
     get hasBegun() {
       return hasBegun

@@ -1,8 +1,9 @@
 import type { FieldError } from '../../errors.ts'
-import type { ContentPart } from '../../messages/content.ts'
+import { type ContentPart, partsOf } from '../../messages/content.ts'
 import type { ReplyOptions } from '../../replies/options.ts'
 import type { NewMessage } from '../../replies/post.ts'
 import { impossibleChoice } from '../../replies/tools.ts'
+import { contradictionsInCalls } from './calls.ts'
 import type { ChatInput, ChatMessage } from './schemas.ts'
 
 /** What a request says, as the messages of an interaction. */
@@ -42,13 +43,11 @@ export function contradictionsIn(body: ChatInput): FieldError[] {
   if (isSet(body.max_tokens) && isSet(body.max_completion_tokens)) {
     tell('max_tokens', 'stands for the same as `max_completion_tokens`')
   }
-  const called = new Set<string>()
-  for (const [index, message] of body.messages.entries()) {
-    if (message.role === 'assistant') for (const { id } of message.tool_calls ?? []) called.add(id)
-    if (message.role !== 'tool' || called.has(message.tool_call_id)) continue
-    tell(`messages.${index}.tool_call_id`, 'answers no call of a message before it')
+  // Empty messages are not sent, and thoughts are nothing to answer.
+  if (saidIn(body).every(({ content }) => partsOf(content).every(({ type }) => type === 'reasoning'))) {
+    tell('messages', 'say nothing')
   }
-  return wrong
+  return [...wrong, ...contradictionsInCalls(body.messages)]
 }
 
 function isSet(value: unknown): boolean {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { ParleyError } from '../../errors.ts'
+import { ParleyError, removed, unlessRemoved } from '../../errors.ts'
 import { openAiRefusals } from '../../http/answers.ts'
 import { openAiErrorOf, sendReplyError } from '../../http/openai-error.ts'
 import type { Streams } from '../../http/streams.ts'
@@ -13,7 +13,7 @@ import type { Replies } from '../../replies/replies.ts'
 import { openAiId } from '../ids.ts'
 import { ask, type Asked, askedBefore } from './ask.ts'
 import { createAttendance } from './attendance.ts'
-import { cancelled, createChunkFold, sinceRestart } from './chunks.ts'
+import { cancelled, createChunkFold, deleted, sinceRestart } from './chunks.ts'
 import { completionOf, failureOf } from './completion.ts'
 import { openingOf } from './opening.ts'
 import { contradictionsIn } from './request.ts'
@@ -49,7 +49,7 @@ export function chatRoutes(
         summary: 'Answer a conversation that the client keeps',
         description:
           'With `stream: true` an event stream of chunks, then `[DONE]`. Without `store: true` the completion is ' +
-          'not listed, goes ten minutes later, and is cancelled when its client leaves.',
+          'not listed, goes a quarter of an hour later, and is cancelled when its client leaves.',
         headers: idempotencyHeaders,
         body: chatInput,
         response: {
@@ -61,8 +61,8 @@ export function chatRoutes(
             },
           },
           ...openAiRefusals.answering(
-            'not_found',
             'conflict',
+            'removed',
             'unknown_model',
             'idempotency_key_reused',
             'server_busy',
@@ -79,11 +79,11 @@ export function chatRoutes(
       if (body.stream) streams.mayOpen()
       const once = await idempotency.once(
         requestKeyOf(request, ownerId),
-        ({ remember }) => ask(parts, ownerId, body, remember),
+        (doing) => ask(parts, ownerId, body, doing),
         (made) => replies.isJustMade(ownerId, made['reply']),
       )
       const isRepeated = 'repeated' in once
-      const asked = isRepeated ? await askedBefore(parts, ownerId, once.repeated) : once.done
+      const asked = isRepeated ? await unlessRemoved(askedBefore(parts, ownerId, once.repeated)) : once.done
       const { id, interactionId } = asked.reply
       if (isRepeated) reply.header(replayedHeader, 'true')
       reply.headers({
@@ -104,18 +104,20 @@ export function chatRoutes(
     },
   )
 
-  /** Aborts when the client is gone: then nobody gets an answer that is not kept. */
+  /** Aborts when the client is gone: then nobody gets an answer that is not kept, unless its key stands for it. */
   function attend(ownerId: string, { reply, expiresAt }: Asked, request: FastifyRequest, to: FastifyReply) {
     const gone = new AbortController()
     const { id: replyId, interactionId } = reply
-    const leave =
-      expiresAt === null ? undefined : attendance.attend({ ownerId, interactionId, replyId, expiresAt })
     const hasKey = request.headers['idempotency-key'] !== undefined
+    const leave =
+      expiresAt === null || hasKey
+        ? undefined
+        : attendance.attend({ ownerId, interactionId, replyId, expiresAt })
     const counts = request.headers['x-stainless-retry-count'] !== undefined
     to.raw.once('close', () => {
       gone.abort()
       // A client that counts its tries does not try again once a stream has begun.
-      const mayReturn = hasKey || (counts && !to.raw.headersSent)
+      const mayReturn = counts && !to.raw.headersSent
       leave?.(to.raw.writableFinished ? 'answered' : mayReturn ? 'back soon' : 'gone')
     })
     if (to.raw.destroyed) gone.abort()
@@ -132,11 +134,12 @@ export function chatRoutes(
   ) {
     const hasEnded = isRepeated && (await replies.follow(ownerId, id, 0)) === 'ended'
     const opening = await openingOf(replies.events(id, 0, gone.signal, hasEnded), openingMs)
-    const { first } = opening
-    if (first?.type === 'reply.failed') {
+    const { first, isOver } = opening
+    if (isOver && !gone.signal.aborted) throw removed()
+    if (first?.type === 'reply.failed' || first?.type === 'reply.cancelled') {
       await opening.events.return(undefined)
-      const { error } = JSON.parse(first.data) as { error: Parameters<typeof sendReplyError>[1] }
-      return sendReplyError(reply, error)
+      const { error } = JSON.parse(first.data) as { error: Parameters<typeof sendReplyError>[1] | null }
+      return sendReplyError(reply, error ?? cancelled)
     }
     const fold = createChunkFold(
       {
@@ -159,6 +162,7 @@ export function chatRoutes(
           if (frame !== '') yield frame
           if (fold.isOver) return
         }
+        if (!gone.signal.aborted) yield fold.fail(deleted)
       },
       200,
       farewell,

@@ -7,72 +7,93 @@ import { checkedJsonSchema } from '../../replies/json-schema.ts'
 import { formatName, type ResponseFormat } from '../../replies/response-format.ts'
 import { functionTool, functionTools } from '../../replies/tools.ts'
 import { plainText } from '../../text.ts'
-import { only, refused } from '../refused.ts'
+import { only, refused, unknownKind } from '../refused.ts'
 
 const maxMessages = 4_096
-const noName = 'models here know speakers by their role alone'
 const oneByOne = 'each choice would be an answer of its own; ask again instead'
 
+/** Clients of several agents say which of them spoke. */
+const name = z.unknown().optional().meta({ description: 'Without effect: the role says who speaks.' })
+
 const text = plainText({ max: maxTextChars })
-const textPart = z.strictObject({ type: z.literal('text'), text })
+const textPart = z.object({ type: z.literal('text', { error: 'is not supported: only text is' }), text })
 const texts = z.union([text, z.array(textPart).min(1).max(maxParts)])
 
-const imagePart = z.strictObject({
+/** No model looks closer than that here. */
+const detail = z
+  .enum(['auto', 'low', 'high', 'original'])
+  .transform((asked) => (asked === 'original' ? 'high' : asked))
+const imagePart = z.object({
   type: z.literal('image_url'),
-  image_url: z.strictObject({ url: resourceUrl, detail: z.enum(['auto', 'low', 'high']).optional() }),
+  image_url: z.object({ url: resourceUrl, detail: detail.optional() }),
 })
-const filePart = z.strictObject({
+const filePart = z.object({
   type: z.literal('file'),
-  file: z.strictObject({
+  file: z.object({
+    file_id: refused('there are no uploads; send `file_data`'),
     file_data: resourceUrl.refine((url) => /^data:/i.test(url), 'must be data:<media type>;base64,<bytes>'),
     filename: plainText({ min: 1, max: 512 }).optional(),
-    file_id: refused('there are no uploads; send `file_data`'),
   }),
 })
-const userPart = z.discriminatedUnion('type', [textPart, imagePart, filePart])
+const userPart = z.discriminatedUnion(
+  'type',
+  [textPart, imagePart, filePart],
+  unknownKind('type', 'text, image_url and file'),
+)
 
-const toolCall = z.strictObject({
+const onlyFunctions = z.literal('function', { error: 'is not supported: only functions are' })
+const toolCall = z.object({
   id: callId,
-  type: z.literal('function').default('function'),
-  function: z.strictObject({ name: plainText({ min: 1, max: 256 }), arguments: text }),
+  type: onlyFunctions.default('function'),
+  function: z.object({ name: plainText({ min: 1, max: 256 }), arguments: text }),
 })
 
-const assistantPart = z.discriminatedUnion('type', [
-  textPart,
-  z.strictObject({ type: z.literal('refusal'), refusal: text }),
-])
+const assistantPart = z.discriminatedUnion(
+  'type',
+  [textPart, z.object({ type: z.literal('refusal'), refusal: text })],
+  unknownKind('type', 'text and refusal'),
+)
 
-const chatMessage = z.discriminatedUnion('role', [
-  z.strictObject({ role: z.enum(['system', 'developer']), content: texts, name: refused(noName) }),
-  z.strictObject({
-    role: z.literal('user'),
-    content: z.union([text, z.array(userPart).min(1).max(maxParts)]),
-    name: refused(noName),
-  }),
-  z.strictObject({
-    role: z.literal('assistant'),
-    content: z.union([text, z.array(assistantPart).min(1).max(maxParts)]).nullish(),
-    refusal: text.nullish(),
-    reasoning_content: text.nullish().meta({ description: 'As the answer had it; not given to the model.' }),
-    tool_calls: z.array(toolCall).min(1).max(maxParts).nullish(),
-    name: refused(noName),
-    function_call: refused('it gave way to `tool_calls`'),
-    audio: refused('no audio is spoken here'),
-    annotations: z.array(z.unknown()).max(0, 'is not supported: nothing is cited here').nullish(),
-  }),
-  z.strictObject({
-    role: z.literal('tool'),
-    tool_call_id: callId,
-    content: texts,
-    name: refused(noName),
-  }),
-])
+/**
+ * Fields of a message, and of its parts, that nobody knows are left out, as OpenAI does: clients send back what they
+ * got, with what they made of it. What is known there and not done here is still refused by name.
+ */
+const chatMessage = z.discriminatedUnion(
+  'role',
+  [
+    z.object({ role: z.enum(['system', 'developer']), content: texts, name }),
+    z.object({
+      role: z.literal('user'),
+      content: z.union([text, z.array(userPart).min(1).max(maxParts)]),
+      name,
+    }),
+    z.object({
+      role: z.literal('assistant'),
+      content: z.union([text, z.array(assistantPart).min(1).max(maxParts)]).nullish(),
+      refusal: text.nullish(),
+      reasoning_content: text
+        .nullish()
+        .meta({ description: 'As the answer had it; told to models that want it back.' }),
+      tool_calls: z.array(toolCall).min(1).max(maxParts).nullish(),
+      name,
+      function_call: refused('it gave way to `tool_calls`'),
+      audio: refused('no audio is spoken here'),
+    }),
+    z.object({
+      role: z.literal('tool'),
+      tool_call_id: callId,
+      content: texts,
+      name,
+    }),
+  ],
+  unknownKind('role', 'system, developer, user, assistant and tool'),
+)
 
 /** Tools as chat completions have them: the function in an object of its own. */
 const chatTools = z
   .array(
     z.strictObject({
-      type: z.literal('function', { error: 'is not supported: only functions are' }),
+      type: onlyFunctions,
       function: functionTool.omit({ type: true }).extend({ strict: z.boolean().nullish() }),
     }),
   )
@@ -84,7 +105,7 @@ const chatTools = z
 const chatToolChoice = z.union([
   z.enum(['auto', 'none', 'required']),
   z
-    .strictObject({ type: z.literal('function'), function: z.strictObject({ name: toolName }) })
+    .strictObject({ type: onlyFunctions, function: z.strictObject({ name: toolName }) })
     .transform(({ function: chosen }) => chosen),
 ])
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { openAiRefusals } from '../../http/answers.ts'
+import { unlessRemoved } from '../../errors.ts'
 import type { Idempotency } from '../../idempotency/idempotency.ts'
 import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../../idempotency/schemas.ts'
 import type { Interactions } from '../../interactions/interactions.ts'
@@ -9,7 +10,7 @@ import type { Replies } from '../../replies/replies.ts'
 import { openAiId, uuidOf } from '../ids.ts'
 import { listView } from '../list.ts'
 import { itemFinder } from '../responses/find-item.ts'
-import { saidIn } from '../responses/said.ts'
+import { saidInEach } from '../responses/said.ts'
 import { metadataIn } from '../schemas.ts'
 import { conversationOf } from './conversation.ts'
 import { conversationFinder } from './find.ts'
@@ -43,7 +44,7 @@ export function conversationRoutes(
         body: conversationInput,
         response: {
           200: conversation,
-          ...openAiRefusals.storing('not_found', 'unknown_model', 'idempotency_key_reused'),
+          ...openAiRefusals.storing('removed', 'unknown_model', 'idempotency_key_reused'),
         },
       },
     },
@@ -51,7 +52,7 @@ export function conversationRoutes(
       const { ownerId } = request.principal
       const { items, metadata, title, model, instructions } = request.body
       const once = await idempotency.once(requestKeyOf(request, ownerId), async ({ remember }) => {
-        const said = items?.length ? await saidIn(items, itemFinder(messages, ownerId), 'items') : []
+        const said = await saidInEach(items ?? [], itemFinder(messages, ownerId))
         const settings = { metadata: metadata ?? {}, title, model, prompt: instructions }
         return interactions.create(ownerId, settings, {
           async also(tx, { id }) {
@@ -62,7 +63,9 @@ export function conversationRoutes(
       })
       if ('done' in once) return conversationOf(once.done)
       reply.header(replayedHeader, 'true')
-      return conversationOf(await interactions.find(ownerId, once.repeated['interaction'] ?? ''))
+      return conversationOf(
+        await unlessRemoved(interactions.find(ownerId, once.repeated['interaction'] ?? '')),
+      )
     },
   )
 
@@ -111,15 +114,25 @@ export function conversationRoutes(
         tags,
         summary: 'Change the metadata of a conversation, or what answers in it',
         params: conversationParams,
+        headers: idempotencyHeaders,
         body: conversationChange,
-        response: { 200: conversation, ...openAiRefusals.storing('not_found', 'unknown_model') },
+        response: {
+          200: conversation,
+          ...openAiRefusals.storing('not_found', 'unknown_model', 'idempotency_key_reused'),
+        },
       },
     },
-    async ({ principal: { ownerId }, params, body }) => {
-      const { id } = await find(ownerId, params.id)
-      const { metadata, title, model, instructions: prompt } = body
+    async (request, reply) => {
+      const { ownerId } = request.principal
+      const { id } = await find(ownerId, request.params.id)
+      const { metadata, title, model, instructions: prompt } = request.body
       const changed = { metadata: metadata === null ? {} : metadata, title, model, prompt }
-      return conversationOf(await interactions.change(ownerId, id, changed))
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
+        interactions.change(ownerId, id, changed, (tx) => remember(tx, { interaction: id })),
+      )
+      if ('done' in once) return conversationOf(once.done)
+      reply.header(replayedHeader, 'true')
+      return conversationOf(await find(ownerId, request.params.id))
     },
   )
 

@@ -11,7 +11,12 @@ const text = z
 /** `POST /v1/embeddings` */
 export const embeddingsInput = z.strictObject({
   model: modelName,
-  input: z.union([text, z.array(text).min(1).max(maxTexts)]),
+  // Counted apart: as one kind of input that is not right, a list would be told as something that is not supported.
+  input: z
+    .union([text, z.array(text)])
+    .refine((input) => input.length > 0 && (typeof input === 'string' || input.length <= maxTexts), {
+      error: `must be a text, or 1 to ${maxTexts} of them`,
+    }),
   dimensions: z.int().min(1).max(100_000).nullish(),
   encoding_format: z.enum(['float', 'base64']).nullish(),
   user: plainText({ max: 512 }).nullish(),

@@ -28,13 +28,27 @@ export interface Told extends Partial<
 
 /** What this door keeps with a reply. */
 export interface Kept {
-  /** How many messages before it are its input. */
-  said: number
+  /** With how many copies of others its interaction begins, where that is its own. */
+  copied?: number | undefined
   told: Told
 }
 
 export function keptOf({ door }: ReplyOptions): Kept | undefined {
   return door as Kept | undefined
+}
+
+/**
+ * With how many copies the interaction of a response begins, where that is there for it and what follows it alone.
+ * Undefined where it is a conversation's, as what another door asked for is.
+ */
+export function copiedBefore(options: ReplyOptions): number | undefined {
+  const kept = keptOf(options)
+  return kept?.told.conversation ? undefined : kept?.copied
+}
+
+/** Whether a response stays when it was delivered. */
+export function isStored(asked: { store?: boolean | null | undefined } | undefined): boolean {
+  return asked?.store !== false
 }
 
 /** What a reply is asked for by a request. */

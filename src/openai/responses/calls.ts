@@ -84,7 +84,8 @@ function refusalOf({ callId, why }: Unpaired, input: ResponseInput): ParleyError
   const isResult = ({ type, ...item }: (typeof items)[number]) =>
     type === 'function_call_output' && 'call_id' in item && item.call_id === callId
   const index = why === 'unknown' ? items.findIndex(isResult) : items.findLastIndex(isResult)
-  const field = `input.${index}.call_id`
+  // It may only be named there.
+  const field = index === -1 ? 'input' : `input.${index}.call_id`
   const message = why === 'unknown' ? 'answers a call that nobody made before it' : 'answers a call twice'
   return new ParleyError('invalid_request', `${field}: ${message}`, {
     fields: [{ in: 'body', field, message }],

@@ -1,4 +1,4 @@
-import { isNotFound } from '../../errors.ts'
+import { isRemoved } from '../../errors.ts'
 import type { ResponseEvent } from './fold.ts'
 
 /** What is written at once: a reader who takes even that much of a long answer is not stalled. */
@@ -33,7 +33,7 @@ export async function* toFrames(
       if (frames !== '') yield frames
     }
   } catch (error) {
-    if (!isNotFound(error)) throw error
+    if (!isRemoved(error)) throw error
     yield toFrame(errorEvent(last, gone)) + done
     return
   }
@@ -53,7 +53,7 @@ const closed = {
 }
 const gone = {
   type: 'invalid_request_error',
-  code: 'not_found',
+  code: 'removed',
   message: 'The response was deleted while it was made: nothing more of it will come.',
   param: null,
 }

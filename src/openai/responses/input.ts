@@ -72,21 +72,17 @@ const systemMessage = z.strictObject({
   ]),
   phase: ignored,
 })
-const assistantPart = z.discriminatedUnion(
-  'type',
-  [
-    z.strictObject({
-      type: z.literal('output_text'),
-      text,
-      annotations: ignored,
-      logprobs: ignored,
-      parsed: ignored,
-    }),
-    z.strictObject({ type: z.literal('refusal'), refusal: text }),
-    textInput,
-  ],
-  { error: 'is not supported: known are output_text and refusal' },
-)
+const outputText = z.strictObject({
+  type: z.literal('output_text'),
+  text,
+  annotations: ignored,
+  logprobs: ignored,
+  parsed: ignored,
+})
+const refusalOutput = z.strictObject({ type: z.literal('refusal'), refusal: text })
+const assistantPart = z.discriminatedUnion('type', [outputText, refusalOutput, textInput], {
+  error: 'is not supported: known are output_text and refusal',
+})
 const assistantMessage = z.strictObject({
   ...common,
   type: messageType,
@@ -95,6 +91,14 @@ const assistantMessage = z.strictObject({
   phase: z.enum(['commentary', 'final_answer']).nullish(),
 })
 const message = z.discriminatedUnion('role', [userMessage, systemMessage, assistantMessage])
+
+/** What a message may have, whoever said it. */
+const messagePart = z.discriminatedUnion(
+  'type',
+  [textInput, imageInput, fileInput, outputText, refusalOutput],
+  { error: 'is not supported: known are input_text, input_image, input_file, output_text and refusal' },
+)
+export const messageParts = z.array(messagePart).min(1).max(maxParts)
 
 /** Of a result: its call says which tool that was. */
 const toolLabel = plainText({ max: 256 }).nullish()
@@ -137,31 +141,37 @@ const compaction = z.strictObject({
   encrypted_content: plainText({ min: 1, max: maxTextChars }),
 })
 const itemReference = z.strictObject({
-  type: z.literal('item_reference'),
+  type: z.literal('item_reference').meta({ description: 'May be left out where `id` is all there is.' }),
   id: plainText({ min: 1, max: 256 }),
 })
-/** What has an id and nothing else can be nothing else. */
-const bareReference = z.strictObject({ type: z.null().optional(), id: itemReference.shape.id })
-
-export const inputItem = z
-  .union([
-    z.discriminatedUnion(
-      'type',
-      [message, functionCall, functionCallOutput, reasoning, compaction, itemReference],
-      {
-        error:
-          'is not supported: known are message, function_call, function_call_output, reasoning, compaction and item_reference',
-      },
-    ),
-    bareReference.transform(({ id }) => ({ type: 'item_reference' as const, id })),
-  ])
+const typedItem = z
+  .discriminatedUnion(
+    'type',
+    [message, functionCall, functionCallOutput, reasoning, compaction, itemReference],
+    {
+      error:
+        'is not supported: known are message, function_call, function_call_output, reasoning, compaction and item_reference',
+    },
+  )
   .meta({ id: 'GivenItem', description: 'Something that was said, called or thought before.' })
+
+export const inputItem = z.preprocess(asReference, typedItem)
+
+/** What has nothing but an id refers to an item, as OpenAI has it. */
+function asReference(given: unknown): unknown {
+  if (typeof given !== 'object' || given === null) return given
+  const { type, ...rest } = given as { type?: unknown; [field: string]: unknown }
+  const isReference = (type === undefined || type === null) && Object.keys(rest).join() === 'id'
+  return isReference ? { ...rest, type: 'item_reference' } : given
+}
 
 export const responseInput = z
   .union([text, z.array(inputItem).max(maxItems)])
   .meta({ id: 'GivenInput', description: 'A text that the user says, or items.' })
 
 export type InputItem = z.infer<typeof inputItem>
+export type AssistantPart = z.infer<typeof assistantPart>
+export type MessagePart = z.infer<typeof messagePart>
 export type InputMessage = z.infer<typeof message>
 export type GivenPart = z.infer<typeof inputPart>
 export type ResponseInput = z.infer<typeof responseInput>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { metadataSchema } from '../../interactions/schemas.ts'
 import { reasoningEfforts } from '../../replies/options.ts'
 import { responseFormat } from '../../replies/response-format.ts'
 import { plainText } from '../../text.ts'
@@ -62,10 +63,7 @@ const label = plainText({ max: 64 }).nullish()
 export const createFields = {
   ...promptFields,
   input: responseInput.nullish(),
-  metadata: z
-    .record(plainText({ min: 1, max: 64 }), plainText({ max: 512 }))
-    .refine((given) => Object.keys(given).length <= 16, { error: 'may have at most 16 keys' })
-    .nullish(),
+  metadata: metadataSchema.nullish(),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
   presence_penalty: z.number().min(-2).max(2).nullish(),

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { ParleyError } from '../../errors.ts'
+import { ParleyError, unlessRemoved } from '../../errors.ts'
 import { openAiRefusals } from '../../http/answers.ts'
 import { sendReplyError } from '../../http/openai-error.ts'
 import type { Streams } from '../../http/streams.ts'
@@ -58,7 +58,9 @@ export function responseRoutes(
           ...openAiRefusals.answering(
             'not_found',
             'previous_response_not_found',
+            'removed',
             'interaction_busy',
+            'reply_in_progress',
             'unknown_model',
             'idempotency_key_reused',
             'server_busy',
@@ -70,8 +72,9 @@ export function responseRoutes(
     async (request, reply) => {
       const { ownerId } = request.principal
       const { body } = request
+      const key = requestKeyOf(request, ownerId)
       const once = await idempotency.once(
-        requestKeyOf(request, ownerId),
+        key,
         async (doing) => {
           if (body.stream) streams.mayOpen()
           return responses.create(ownerId, body, doing)
@@ -80,10 +83,15 @@ export function responseRoutes(
       )
       const id = 'done' in once ? once.done : (once.repeated['response'] ?? '')
       if ('repeated' in once) reply.header(replayedHeader, 'true')
-      const found = await responses.findMade(ownerId, id)
-      if (body.stream) return stream(ownerId, found, -1, reply)
+      const found = await unlessRemoved(responses.findMade(ownerId, id))
+      // What a key stands for is there as long as the key.
+      const isKeyed = key !== undefined && key.tries === undefined
+      const forget = () => responses.delivered(ownerId, found, { mayReturn: key !== undefined })
+      const onceDelivered = isKeyed ? undefined : forget
+      if (body.stream) return stream(ownerId, found, -1, reply, onceDelivered)
       if (body.background) return viewOf(found)
       const ended = await waitFor(ownerId, found, reply)
+      if (onceDelivered) onDelivered(reply, onceDelivered)
       const { status, error } = ended.reply.making
       if (status !== 'failed' || !error) return viewOf(ended)
       // It came to nothing: OpenAI says so by a status, and its clients throw. It is kept all the same.
@@ -102,18 +110,21 @@ export function responseRoutes(
         retryAfterMs: 1_000,
       })
     }
-    onDelivered(reply, () => responses.delivered(ownerId, found))
     return found
   }
 
-  async function stream(ownerId: string, asked: AskedReply, after: number, reply: FastifyReply) {
+  async function stream(
+    ownerId: string,
+    asked: AskedReply,
+    after: number,
+    reply: FastifyReply,
+    onceDelivered?: () => Promise<void>,
+  ) {
     streams.mayOpen()
     const hasEnded = (await replies.follow(ownerId, asked.reply.id, 0)) !== 'live'
-    let isComplete = false
-    const onComplete = () => (isComplete = true)
-    onDelivered(reply, async () => {
-      if (isComplete) await responses.delivered(ownerId, asked)
-    })
+    const onComplete = () => {
+      if (onceDelivered) onDelivered(reply, onceDelivered)
+    }
     const events = (signal: AbortSignal) => eventsOf(replies, ownerId, asked, { after, signal, hasEnded })
     const frames = (signal: AbortSignal) => toFrames(events(signal), { after, hasEnded, onComplete })
     return streams.send(reply, frames, 200, '')
@@ -163,13 +174,18 @@ export function responseRoutes(
         summary: 'Cancel a response',
         description: 'Stops the model. What it said by then stays. Harmless where the response has ended.',
         params: responseParams,
-        response: { 200: responseSchema, ...openAiRefusals.storing('not_found') },
+        headers: idempotencyHeaders,
+        response: { 200: responseSchema, ...openAiRefusals.storing('not_found', 'idempotency_key_reused') },
       },
     },
-    async ({ principal: { ownerId }, params }) => {
-      const { reply } = await responses.find(ownerId, params.id)
-      await replies.cancel(ownerId, reply.id)
-      return viewOf(await responses.findMade(ownerId, reply.id))
+    async (request, to) => {
+      const { ownerId } = request.principal
+      const { id } = (await responses.find(ownerId, request.params.id)).reply
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
+        replies.cancel(ownerId, id, (tx) => remember(tx, { response: id })),
+      )
+      if ('repeated' in once) to.header(replayedHeader, 'true')
+      return viewOf(await responses.findMade(ownerId, id))
     },
   )
 

@@ -1,5 +1,6 @@
 import { isOpen } from '../../messages/message.ts'
 import { ParleyError } from '../../errors.ts'
+import { always } from '../../idempotency/idempotency.ts'
 import type { AskedReply, Replies } from '../../replies/replies.ts'
 import { openAiId } from '../ids.ts'
 import { keptOf } from './asked.ts'
@@ -98,7 +99,8 @@ export function createSession(parts: {
   }
 
   async function respond(lane: Lane, request: CreateRequest): Promise<void> {
-    const id = await responses.create(ownerId, request, once, unstoredBefore(request))
+    // Each message of a connection comes once.
+    const id = await responses.create(ownerId, request, always, unstoredBefore(request))
     const made = await responses.findMade(ownerId, id)
     if (keptOf(made.options)?.told.store === false) unstored.push(made)
     for await (const batch of eventsOf(replies, ownerId, made, { after: -1, signal, hasEnded: false })) {
@@ -137,6 +139,3 @@ function streamIdIn(json: unknown): string | undefined {
   }
   return typeof named === 'string' ? named.slice(0, 256) : undefined
 }
-
-/** Each message of a connection comes once. */
-const once = { check: async () => {}, remember: async () => {} }

@@ -7,7 +7,7 @@ import { responseWith } from './view.ts'
 
 /**
  * The events of a response behind the one of the number `after`, in batches that are durable together; ends with the
- * final one, or when `signal` aborts. They are folded from the beginning of its log each time. Throws `not_found` where
+ * final one, or when `signal` aborts. They are folded from the beginning of its log each time. Throws `removed` where
  * it is deleted meanwhile.
  */
 export async function* eventsOf(
@@ -45,7 +45,7 @@ async function isThere(replies: Pick<Replies, 'find'>, ownerId: string, id: stri
 }
 
 function deleted(): ParleyError {
-  return new ParleyError('not_found', 'The response was deleted while it was made.')
+  return new ParleyError('removed', 'The response was deleted while it was made.')
 }
 
 function* behind(after: number, events: ResponseEvent[]): Generator<ResponseEvent[]> {

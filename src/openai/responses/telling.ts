@@ -2,7 +2,8 @@ import type { CompactionPart } from '../../messages/content.ts'
 import type { Telling, ToldCall } from '../../replies/retelling.ts'
 import type { SealedThought } from '../../replies/said.ts'
 import type { OutputItem } from '../item.ts'
-import { callItem, callStatus, compactionItem, itemId, newItem, outputContent } from '../items.ts'
+import { idOfItem } from '../item-places.ts'
+import { callItem, callStatus, compactionItem, newItem, outputContent } from '../items.ts'
 import { sealThoughts } from '../sealed.ts'
 
 type Kind = 'text' | 'reasoning' | 'refusal'
@@ -36,7 +37,8 @@ export function createTelling(
   const calls = new Map<string, { item: CallItem; outputIndex: number }>()
 
   function idOf(type: OutputItem['type']): string {
-    return itemId({ id: messageId, toldAttempt: attempt }, type, items)
+    const number = items.filter((item) => item.type === type).length
+    return idOfItem({ id: messageId, toldAttempt: attempt }, type, number)
   }
 
   function open<Item extends OutputItem>(item: Item): { item: Item; outputIndex: number } {

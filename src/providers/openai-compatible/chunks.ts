@@ -1,7 +1,11 @@
-import type { LanguageModelV4FinishReason, LanguageModelV4StreamPart } from '@ai-sdk/provider'
-import { newId } from '../../ids.ts'
+import type {
+  LanguageModelV4FinishReason,
+  LanguageModelV4StreamPart,
+  SharedV4ProviderMetadata,
+} from '@ai-sdk/provider'
 import { refusalMark } from '../call-options.ts'
 import { explainFailure, ProviderFailure } from '../failure.ts'
+import { createToolCalls, isJson, type ToolCall, type ToolCallDelta } from './tool-calls.ts'
 import { type ChatUsage, chatUsage, finishReason } from './usage.ts'
 
 /** A `chat.completion.chunk`, and a whole `chat.completion`, as far as they are read. */
@@ -23,30 +27,23 @@ interface Delta {
   tool_calls?: ToolCallDelta[] | null
 }
 
-interface ToolCallDelta {
-  index?: number
-  id?: string | null
-  function?: { name?: string | null; arguments?: string | object | null } | null
-}
-
-interface ToolCall {
-  id: string
-  name: string
-  input: string
-  /** Whether its beginning was told: it waits for the name. */
-  isBegun: boolean
-}
-
+export type ChunkReader = ReturnType<typeof createChunkReader>
 type Emit = (part: LanguageModelV4StreamPart) => void
 
 /**
  * Turns the chunks of one chat completion into the parts of the port. `take` throws a ProviderFailure for an
  * error that comes as data; `end` throws one when the stream ended without its mark (a finish reason, or
- * `[DONE]`): such an answer is not complete, however cleanly its connection was closed.
+ * `[DONE]`): such an answer is not complete, however cleanly its connection was closed. `onThought` is called for
+ * what comes as `reasoning_content`, and says what marks it.
  */
-export function createChunkReader(emit: Emit) {
-  const toolCalls = new Map<number, ToolCall>()
+export function createChunkReader(
+  emit: Emit,
+  onThought: () => SharedV4ProviderMetadata | undefined = () => undefined,
+) {
+  const toolCalls = createToolCalls()
   let open: 'text' | 'reasoning' | 'refusal' | undefined
+  /** Of the thought that is open. */
+  let mark: SharedV4ProviderMetadata | undefined
   let finish: LanguageModelV4FinishReason | undefined
   let usage: ChatUsage | null | undefined
 
@@ -60,10 +57,11 @@ export function createChunkReader(emit: Emit) {
   }
 
   function takeDelta(delta: Delta) {
-    say('reasoning', delta.reasoning_content ?? delta.reasoning)
+    say('reasoning', delta.reasoning_content || delta.reasoning)
+    if (delta.reasoning_content) mark = onThought()
     say('text', delta.content)
     say('refusal', delta.refusal)
-    for (const [place, call] of (delta.tool_calls ?? []).entries()) takeToolCall(call, place)
+    for (const { call, more } of toolCalls.take(delta.tool_calls ?? [])) tellCall(call, more)
   }
 
   function say(kind: 'text' | 'reasoning' | 'refusal', delta: string | null | undefined) {
@@ -78,26 +76,17 @@ export function createChunkReader(emit: Emit) {
   }
 
   function close() {
-    if (open) emit({ type: `${partOf(open)}-end`, id: open })
+    if (open) emit({ type: `${partOf(open)}-end`, id: open, ...(mark && { providerMetadata: mark }) })
     open = undefined
+    mark = undefined
   }
 
-  function takeToolCall(delta: ToolCallDelta, place: number) {
-    const index = delta.index ?? place
-    let call = toolCalls.get(index)
-    if (!call) {
-      close()
-      // Where the endpoint gives it no id, it gets one that no other call of the conversation has.
-      call = { id: delta.id || `call_${newId().replaceAll('-', '')}`, name: '', input: '', isBegun: false }
-      toolCalls.set(index, call)
-    }
-    call.name ||= delta.function?.name ?? ''
-    const more = argumentsIn(delta)
-    call.input += more
+  function tellCall(call: ToolCall, more: string) {
+    close()
     if (call.name === '') return
-    const untold = call.isBegun ? more : call.input
-    if (!call.isBegun) emit({ type: 'tool-input-start', id: call.id, toolName: call.name })
-    call.isBegun = true
+    const untold = call.isTold ? more : call.input
+    if (!call.isTold) emit({ type: 'tool-input-start', id: call.id, toolName: call.name })
+    call.isTold = true
     if (untold !== '') emit({ type: 'tool-input-delta', id: call.id, delta: untold })
   }
 
@@ -106,7 +95,7 @@ export function createChunkReader(emit: Emit) {
     if (!finish && !sawDone) {
       throw new ProviderFailure('provider_interrupted', 'the stream ended without a finish reason or [DONE]')
     }
-    for (const { id, name, input } of toolCalls.values()) {
+    for (const { id, name, input } of toolCalls.calls) {
       if (name === '') throw new ProviderFailure('provider_malformed', 'a tool call without a name')
       emit({ type: 'tool-input-end', id })
       // The limit was reached in the middle of it.
@@ -115,27 +104,12 @@ export function createChunkReader(emit: Emit) {
     }
     emit({
       type: 'finish',
-      finishReason: finish ?? { unified: toolCalls.size > 0 ? 'tool-calls' : 'stop', raw: undefined },
+      finishReason: finish ?? { unified: toolCalls.calls.length > 0 ? 'tool-calls' : 'stop', raw: undefined },
       usage: chatUsage(usage),
     })
   }
 
   return { take, end }
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Some endpoints send them as an object, in one piece. */
-function argumentsIn({ function: called }: ToolCallDelta): string {
-  const given = called?.arguments ?? ''
-  return typeof given === 'string' ? given : JSON.stringify(given)
 }
 
 /** The kind of part that it is in the port, which has none for a refusal. */

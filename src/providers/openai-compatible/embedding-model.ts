@@ -2,7 +2,7 @@ import type { EmbeddingModelV4 } from '@ai-sdk/provider'
 import { z } from 'zod'
 import { ProviderFailure } from '../failure.ts'
 import { readText } from '../http.ts'
-import type { ChatModelOptions } from './model.ts'
+import type { Address } from './model.ts'
 import { refusal } from './refusal.ts'
 
 /** As many as OpenAI takes at once. */
@@ -16,7 +16,7 @@ const answerSchema = z.object({
 })
 
 /** A model behind `POST …/embeddings`. */
-export function createEmbeddingModel(options: ChatModelOptions): EmbeddingModelV4 {
+export function createEmbeddingModel(options: Address): EmbeddingModelV4 {
   const { provider, modelId, url, headers, http } = options
   return {
     specificationVersion: 'v4',

@@ -4,6 +4,8 @@ import type { Provider, ProviderSource } from '../provider.ts'
 import { createEmbeddingModel } from './embedding-model.ts'
 import { createChatModel } from './model.ts'
 import type { Continues } from './request.ts'
+import { createThoughts } from './thoughts.ts'
+import { type TokenLimit, usualTokenLimit } from './token-limit.ts'
 
 export interface OpenAICompatibleOptions {
   name: string
@@ -18,6 +20,8 @@ export interface OpenAICompatibleOptions {
   firstTokenTimeoutMs?: number | undefined
   /** How it is told to go on with a last message of the assistant's; it cannot do that where this is not said. */
   continues?: Continues | undefined
+  /** What it calls the limit of an answer, where that is not the usual there. */
+  tokenLimit?: TokenLimit | undefined
   http: ProviderHttp
   /** The address and the name on the wire of a model, where they are not the usual ones. */
   addressOf?: (id: string) => { url: URL; modelId: string }
@@ -30,6 +34,8 @@ export function createOpenAICompatible(options: OpenAICompatibleOptions): Provid
   const headers: Record<string, string> = apiKey ? { authorization: `Bearer ${apiKey}` } : {}
   const chat = new URL(`${baseUrl}/chat/completions`)
   const embeddings = new URL(`${baseUrl}/embeddings`)
+  const dialect = { continues, tokenLimit: options.tokenLimit ?? usualTokenLimit(baseUrl) }
+  const thoughts = createThoughts(name)
   const addressOf = options.addressOf ?? ((id) => ({ url: chat, modelId: id }))
 
   return {
@@ -39,7 +45,9 @@ export function createOpenAICompatible(options: OpenAICompatibleOptions): Provid
     ...(firstTokenTimeoutMs !== undefined && { firstTokenTimeoutMs }),
     ...(contextWindowTokens !== undefined && { contextWindowTokens }),
     canContinue: continues !== undefined,
-    model: async (id) => createChatModel({ provider: name, headers, http, continues, ...addressOf(id) }),
+    takesThoughts: true,
+    model: async (id) =>
+      createChatModel({ provider: name, headers, http, dialect, thoughts, ...addressOf(id) }),
     embeddingModel: async (modelId) =>
       createEmbeddingModel({ provider: name, modelId, url: embeddings, headers, http }),
     async listModels(signal) {

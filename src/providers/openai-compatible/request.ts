@@ -6,7 +6,9 @@ import type {
   LanguageModelV4ToolResultOutput,
   LanguageModelV4ToolResultPart,
 } from '@ai-sdk/provider'
+import { writtenArguments } from '../call-options.ts'
 import { isContinuation } from '../continuation.ts'
+import type { TokenLimit } from './token-limit.ts'
 
 /**
  * How an endpoint is told to go on with a last message of the assistant's: `prefill` does so by itself, `vllm` is
@@ -14,23 +16,33 @@ import { isContinuation } from '../continuation.ts'
  */
 export type Continues = 'prefill' | 'vllm'
 
+/** What endpoints do each in their way. */
+export interface Dialect {
+  continues?: Continues | undefined
+  tokenLimit?: TokenLimit | undefined
+  /** Whether they are told again what was thought. */
+  tellsThoughts?: boolean
+}
+
 /** The body of `POST /chat/completions` (platform.openai.com/docs/api-reference/chat/create). */
 export function chatCompletionBody(
   model: string,
   options: LanguageModelV4CallOptions,
-  continues?: Continues,
+  { continues, tokenLimit = 'max_tokens', tellsThoughts = false }: Dialect = {},
 ) {
   const { tools, toolChoice, responseFormat, reasoning } = options
   const { parallelToolCalls, strictJsonSchema } = options.providerOptions?.['openai'] ?? {}
-  const functions = tools?.filter((tool) => tool.type === 'function')
+  const functions = tools?.filter((tool) => tool.type === 'function') ?? []
+  const missed = functions.length > 0 ? 'all' : 'calls'
+  const thinking = tellsThoughts ? missed : 'none'
   return withoutUndefined({
     model,
-    messages: chatMessages(options.prompt),
+    messages: chatMessages(options.prompt, thinking),
     stream: true,
     ...(continues === 'vllm' &&
       isContinuation(options) && { continue_final_message: true, add_generation_prompt: false }),
     stream_options: { include_usage: true },
-    max_tokens: options.maxOutputTokens,
+    [tokenLimit]: options.maxOutputTokens,
     temperature: options.temperature,
     top_p: options.topP,
     stop: options.stopSequences,
@@ -39,10 +51,12 @@ export function chatCompletionBody(
     frequency_penalty: options.frequencyPenalty,
     reasoning_effort: reasoning === 'provider-default' ? undefined : reasoning,
     response_format: responseFormat && chatResponseFormat(responseFormat, strictJsonSchema),
-    tools: functions?.map(({ name, description, inputSchema, strict }) => ({
-      type: 'function',
-      function: withoutUndefined({ name, description, parameters: inputSchema, strict }),
-    })),
+    tools:
+      tools &&
+      functions.map(({ name, description, inputSchema, strict }) => ({
+        type: 'function',
+        function: withoutUndefined({ name, description, parameters: inputSchema, strict }),
+      })),
     tool_choice:
       toolChoice &&
       (toolChoice.type === 'tool'
@@ -62,12 +76,15 @@ function chatResponseFormat(
   return { type: 'json_schema', json_schema: withoutUndefined({ name, description, schema, strict }) }
 }
 
-/** The prompt as chat messages. What a compatible endpoint has no field for (reasoning) is left out. */
-export function chatMessages(prompt: LanguageModelV4Prompt): unknown[] {
-  return prompt.flatMap((message) => chatMessage(message))
+type AssistantContent = Extract<LanguageModelV4Message, { role: 'assistant' }>['content']
+/** Which messages say what was thought for them: those with calls, and where there are tools, all. */
+type Thinking = 'none' | 'calls' | 'all'
+
+function chatMessages(prompt: LanguageModelV4Prompt, thinking: Thinking): unknown[] {
+  return prompt.flatMap((message) => chatMessage(message, thinking))
 }
 
-function chatMessage(message: LanguageModelV4Message): unknown[] {
+function chatMessage(message: LanguageModelV4Message, thinking: Thinking): unknown[] {
   switch (message.role) {
     case 'system':
       return [{ role: 'system', content: message.content }]
@@ -76,24 +93,8 @@ function chatMessage(message: LanguageModelV4Message): unknown[] {
       const isPlain = message.content.length === 1 && first?.type === 'text'
       return [{ role: 'user', content: isPlain ? first.text : message.content.map((part) => userPart(part)) }]
     }
-    case 'assistant': {
-      const text = message.content.map((part) => (part.type === 'text' ? part.text : '')).join('')
-      const calls = message.content.filter((part) => part.type === 'tool-call')
-      return [
-        withoutUndefined({
-          role: 'assistant',
-          content: text === '' && calls.length > 0 ? null : text,
-          tool_calls:
-            calls.length === 0
-              ? undefined
-              : calls.map((call) => ({
-                  id: call.toolCallId,
-                  type: 'function',
-                  function: { name: call.toolName, arguments: JSON.stringify(call.input) },
-                })),
-        }),
-      ]
-    }
+    case 'assistant':
+      return [assistantMessage(message.content, thinking)]
     case 'tool': {
       const results = message.content.filter((part) => part.type === 'tool-result')
       const said = results.map(({ toolCallId, output }) => ({
@@ -104,6 +105,27 @@ function chatMessage(message: LanguageModelV4Message): unknown[] {
       return [...said, ...results.flatMap((result) => resultFiles(result))]
     }
   }
+}
+
+function assistantMessage(content: AssistantContent, thinking: Thinking) {
+  const said = (type: 'text' | 'reasoning') =>
+    content.map((part) => (part.type === type ? part.text : '')).join('')
+  const calls = content.filter((part) => part.type === 'tool-call')
+  const isThought = thinking === 'all' || (thinking === 'calls' && calls.length > 0)
+  return withoutUndefined({
+    role: 'assistant',
+    content: said('text') || (calls.length > 0 ? null : ''),
+    // Who wants it misses it also where nothing was thought.
+    reasoning_content: isThought ? said('reasoning') : undefined,
+    tool_calls:
+      calls.length === 0
+        ? undefined
+        : calls.map((call) => ({
+            id: call.toolCallId,
+            type: 'function',
+            function: { name: call.toolName, arguments: writtenArguments(call) },
+          })),
+  })
 }
 
 /** A tool says nothing but text here: what it brought beside that is shown by the user, behind all results. */

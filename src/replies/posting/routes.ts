@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { ErrorCode } from '../../errors.ts'
-import { notFound } from '../../errors.ts'
+import { isRemoved, notFound, unlessRemoved } from '../../errors.ts'
 import { storingProblems, uuidParams } from '../../http/answers.ts'
 import type { Streams } from '../../http/streams.ts'
 import { invalid } from '../../http/validation.ts'
@@ -84,8 +84,9 @@ export function postingRoutes(
         tags,
         summary: 'Answer anew',
         description:
-          'Makes another answer to what this reply answered (or to this message, where a client said it). The one ' +
-          'that is there stays: the new one begins a branch, which becomes the current one.',
+          'Makes another answer to what this reply answered (or to this message, where a client said it), asked for ' +
+          'as the first one was, tools and format included, unless something else is said here; not by its list of ' +
+          'models. The one that is there stays: the new one begins a branch, which becomes the current one.',
         params: uuidParams,
         headers: idempotencyHeaders,
         body: regenerateInput,
@@ -105,7 +106,8 @@ export function postingRoutes(
         tags,
         summary: 'Say it otherwise',
         description:
-          'Stores another message in the place of this one, and has it answered where a Human (or a Tool) said it. ' +
+          'Stores another message in the place of this one, and has it answered where a Human (or a Tool) said it, ' +
+          'asked for as the answer right behind it was, unless something else is said here. ' +
           'Nothing is overwritten: it begins a branch, which becomes the current one. To correct a message in its ' +
           'place, `PATCH` it.',
         params: uuidParams,
@@ -117,7 +119,12 @@ export function postingRoutes(
     async (request, reply) => {
       const { content, metadata, ...how } = request.body
       return answer(request, reply, how, (ownerId, asking) =>
-        replies.edit(ownerId, request.params.id, { ...asking, content, metadata }),
+        replies.edit(ownerId, request.params.id, {
+          ...asking,
+          content,
+          metadata,
+          mustBeAnswered: how.stream,
+        }),
       )
     },
   )
@@ -136,7 +143,13 @@ export function postingRoutes(
         body: forkInput,
         response: {
           201: interactionSchema,
-          ...storingProblems('not_found', 'reply_in_progress', 'conflict', 'idempotency_key_reused'),
+          ...storingProblems(
+            'not_found',
+            'reply_in_progress',
+            'conflict',
+            'removed',
+            'idempotency_key_reused',
+          ),
         },
       },
     },
@@ -152,7 +165,9 @@ export function postingRoutes(
         }),
       )
       const forked =
-        'done' in once ? once.done : await interactions.find(ownerId, once.repeated['interaction'] ?? '')
+        'done' in once
+          ? once.done
+          : await unlessRemoved(interactions.find(ownerId, once.repeated['interaction'] ?? ''))
       if ('repeated' in once) reply.header(replayedHeader, 'true')
       return reply
         .status(201)
@@ -178,14 +193,17 @@ export function postingRoutes(
           model,
           options: optionsOf(how),
           onBusy,
-          also: (tx, made) =>
-            remember(tx, { message: made.said[0]?.id ?? null, reply: made.reply?.id ?? null }),
+          also: (tx, { said: [message], reply: made }) =>
+            remember(tx, {
+              ...(message ? { message: message.id } : { answered: made?.parentId ?? null }),
+              reply: made?.id ?? null,
+            }),
         })
       },
       (made) => replies.isJustMade(ownerId, made['reply'] ?? made['message']),
     )
-    const posted = 'done' in once ? once.done : await replies.posted(ownerId, once.repeated)
-    const shown = { message: await answered(ownerId, posted), reply: posted.reply }
+    const posted = 'done' in once ? once.done : await unlessRemoved(replies.posted(ownerId, once.repeated))
+    const shown = shownOf(posted)
     if ('repeated' in once) {
       reply.header(replayedHeader, 'true')
       if (stream) streams.mayOpen()
@@ -201,18 +219,17 @@ export function postingRoutes(
     return reply.status(201).header('location', `/v1/messages/${id}`).send(view)
   }
 
-  /** What was said, or what the answer is made anew for. */
-  async function answered(ownerId: string, { said: [message], reply }: Posted): Promise<Message> {
-    if (message) return message
-    if (!reply?.parentId) throw notFound('Message')
-    return replies.find(ownerId, reply.parentId)
-  }
-
   async function waitFor(shown: Shown, ownerId: string, waitMs: number, raw: NodeJS.EventEmitter) {
     if (!shown.reply) return shown
     const gone = new AbortController()
     raw.once('close', () => gone.abort())
-    return { ...shown, reply: await replies.waitForEnd(ownerId, shown.reply.id, waitMs, gone.signal) }
+    try {
+      return { ...shown, reply: await replies.waitForEnd(ownerId, shown.reply.id, waitMs, gone.signal) }
+    } catch (error) {
+      if (!isRemoved(error)) throw error
+      // The answer was removed; what was said may be there.
+      return { message: await unlessRemoved(replies.find(ownerId, shown.message.id)), reply: null }
+    }
   }
 }
 
@@ -220,6 +237,7 @@ function answers(schema: z.ZodType, description: string) {
   const codes: ErrorCode[] = [
     'not_found',
     'conflict',
+    'removed',
     'interaction_busy',
     'unknown_model',
     'idempotency_key_reused',
@@ -243,6 +261,12 @@ function streamWithoutReply() {
 async function* begunWith(shown: Shown, events: ReturnType<Replies['events']>): AsyncGenerator<string> {
   yield unnumberedFrame('message.created', postedView(shown))
   yield* toFrames(events)
+}
+
+/** What was said, or what the answer is made anew for, and the answer. */
+function shownOf({ said: [message], answered = message, reply }: Posted): Shown {
+  if (!answered) throw notFound('Message')
+  return { message: answered, reply }
 }
 
 function postedView({ message, reply }: Shown): z.infer<typeof postedSchema> {

@@ -9,6 +9,8 @@ export interface Message {
   /** Who makes it: `echo` says `You said: …` and ends, `waits` ends only when it is ended. Undefined: a client said it. */
   model: 'echo' | 'waits' | undefined
   status: 'open' | 'completed' | 'cancelled'
+  /** What was said together with it, by id. */
+  question?: string
   /** What it may say: one text, as soon as that was seen; none before it begins. */
   texts: Set<string>
   /** Of a reply in another conversation, where its log is. */
@@ -98,7 +100,7 @@ function perform(conversation: Conversation, operation: Operation, ids: NewIds):
     case 'regenerate': {
       const message = find(conversation, operation.id)
       const parent = message.role === 'AI' ? parentOf(conversation, message) : message
-      if (!parent || message.role === 'System') throw new Refusal(422, 'invalid_request')
+      if (parent?.role !== 'Human') throw new Refusal(422, 'invalid_request')
       return say(conversation, { ...operation, parent: parent.id }, ids)
     }
     case 'edit': {
@@ -144,7 +146,7 @@ function say(
   const add = (id: string, more: Pick<Message, 'role' | 'model' | 'status' | 'texts'>) => {
     conversation.lastPosition += 1
     const { lastPosition: position, currentBranch: branch } = conversation
-    const message = { id, position, branch, ...more }
+    const message: Message = { id, position, branch, ...more }
     conversation.messages.push(message)
     return message
   }
@@ -153,24 +155,42 @@ function say(
       ? find(conversation, parent ?? '')
       : add(ids.said, { role, model: undefined, status: 'completed', texts: new Set([content]) })
   const reply = isAnswered ? add(ids.reply, { role: 'AI', model, status: 'open', texts: new Set() }) : null
+  if (reply && content !== undefined) reply.question = message.id
   return { message, reply }
 }
 
-/** What becomes of the open answers when another one is asked for behind `parent`, which stays. */
+/** What becomes of the open answers when another one is asked for behind `parent`: what that stands on stays. */
 function makeWay(conversation: Conversation, onBusy: OnBusy, parent: string | null | undefined): void {
   const open = openIn(conversation)
   if (onBusy === 'reject' && open.length > 0) throw new Refusal(409, 'interaction_busy')
   // The last one first: whether it has begun depends on those before it.
   if (onBusy === 'interrupt') for (const reply of open.toReversed()) cancel(conversation, reply)
-  if (onBusy === 'rollback') {
-    for (const reply of open) {
-      const { branch, position } = reply
-      const question = conversation.messages.find(
-        (message) => message.branch === branch && message.position === position - 1,
-      )
-      remove(conversation, reply)
-      if (question && question.id !== parent) remove(conversation, question)
+  if (onBusy !== 'rollback' || open.length === 0) return
+  const followed = conversation.messages.find(({ id }) => id === parent)
+  const kept = new Set(followed && wayTo(conversation, followed))
+  for (const reply of open.toReversed()) {
+    if (kept.has(reply) || isStoodOn(conversation, reply)) {
+      cancel(conversation, reply)
+      continue
     }
+    remove(conversation, reply)
+    const question = conversation.messages.find(({ id }) => id === reply.question)
+    if (question && !kept.has(question) && !isStoodOn(conversation, question)) remove(conversation, question)
+  }
+  if (parent === undefined) leaveEmptyBranch(conversation)
+}
+
+/** Whether any way leads over a message to another one. */
+function isStoodOn(conversation: Conversation, message: Message): boolean {
+  return conversation.messages.some(
+    (other) => other !== message && wayTo(conversation, other).includes(message),
+  )
+}
+
+function leaveEmptyBranch(conversation: Conversation): void {
+  const isEmpty = (number: number) => !conversation.messages.some(({ branch }) => branch === number)
+  while (conversation.currentBranch !== 0 && isEmpty(conversation.currentBranch)) {
+    conversation.currentBranch = conversation.branches[conversation.currentBranch]?.parent ?? 0
   }
 }
 
@@ -232,11 +252,14 @@ export function wayOf(conversation: Conversation, number: number): Message[] {
   return [...wayOf(conversation, parent).filter(({ position }) => position <= forkPosition), ...own]
 }
 
-/** What stands in front of a message on its way. */
-export function parentOf(conversation: Conversation, { branch, position }: Message): Message | undefined {
-  return wayOf(conversation, branch)
-    .filter((message) => message.position < position)
-    .at(-1)
+/** A message, and what stands in front of it on its way. */
+function wayTo(conversation: Conversation, { branch, position }: Message): Message[] {
+  return wayOf(conversation, branch).filter((message) => message.position <= position)
+}
+
+/** What stands right in front of a message on its way. */
+export function parentOf(conversation: Conversation, message: Message): Message | undefined {
+  return wayTo(conversation, message).at(-2)
 }
 
 export function openIn({ messages }: Conversation): Message[] {

@@ -80,7 +80,7 @@ export function createTalks(target: Target, readers: Pick<Readers, 'follow'>) {
       (position) => !taken.has(position),
     )
     for (const { operation, told } of steps) {
-      if (told.status !== 404 || !told.isRepeated || operation.onBusy !== 'rollback') continue
+      if (told.status !== 410 || !told.isRepeated || operation.onBusy !== 'rollback') continue
       const position = free.shift()
       told.status = 201
       told.body = {

@@ -17,7 +17,7 @@ export function storedMessageOf({ id, role, content }: Message): StoredMessage {
   return {
     id: openAiId('msg_', id),
     role: roles[role],
-    content: isText && (text !== '' || calls.length === 0) ? text : null,
+    content: isText && (text !== '' || (calls.length === 0 && refusal === '')) ? text : null,
     content_parts: isText ? null : parts,
     refusal: refusal || null,
     ...(calls.length > 0 && { tool_calls: calls }),

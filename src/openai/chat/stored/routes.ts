@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { openAiRefusals } from '../../../http/answers.ts'
+import type { Idempotency } from '../../../idempotency/idempotency.ts'
+import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../../../idempotency/schemas.ts'
 import type { Interaction } from '../../../interactions/interaction.ts'
 import type { Interactions } from '../../../interactions/interactions.ts'
 import type { Message } from '../../../messages/message.ts'
@@ -26,8 +28,9 @@ const origin = 'chat_completion'
 /** The chat completions that were asked for with `store: true`. */
 export function storedChatRoutes(
   app: FastifyInstance,
-  { interactions, messages }: { interactions: Interactions; messages: Messages },
+  parts: { interactions: Interactions; messages: Messages; idempotency: Idempotency },
 ) {
+  const { interactions, messages, idempotency } = parts
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const tags = ['Chat completions']
 
@@ -94,14 +97,25 @@ export function storedChatRoutes(
         tags,
         summary: 'Change the metadata of a completion that is kept',
         params: completionParams,
+        headers: idempotencyHeaders,
         body: completionChange,
-        response: { 200: storedCompletion, ...openAiRefusals.storing('not_found') },
+        response: {
+          200: storedCompletion,
+          ...openAiRefusals.storing('not_found', 'idempotency_key_reused'),
+        },
       },
     },
-    async ({ principal, params, body }) => {
-      const { interaction, reply } = await find(principal.ownerId, params.id)
-      const changed = { metadata: body.metadata ?? {} }
-      return storedCompletionOf(reply, await interactions.change(principal.ownerId, interaction.id, changed))
+    async (request, to) => {
+      const { ownerId } = request.principal
+      const { interaction, reply } = await find(ownerId, request.params.id)
+      const { id } = interaction
+      const changed = { metadata: request.body.metadata ?? {} }
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
+        interactions.change(ownerId, id, changed, (tx) => remember(tx, { interaction: id })),
+      )
+      if ('done' in once) return storedCompletionOf(reply, once.done)
+      to.header(replayedHeader, 'true')
+      return storedCompletionOf(reply, await interactions.find(ownerId, id))
     },
   )
 
@@ -147,12 +161,13 @@ export function storedChatRoutes(
       const after = query.after && uuidOf('msg_', query.after, { in: 'query', field: 'after' })
       // What was said later, through another door, is none of its messages.
       const from = order === 'desc' ? (after ?? reply.id) : after
-      const { data, hasMore } = await messages.list(
+      const { data } = await messages.list(
         { id: interaction.id, currentBranch: reply.branch },
-        { limit, order, after: from },
+        // One more than are shown: what follows the last of them may be the answer.
+        { limit: limit + 1, order, after: from },
       )
       const asked = data.filter(({ position }) => position < reply.position)
-      return listView(asked.map(storedMessageOf), hasMore && asked.length === data.length)
+      return listView(asked.slice(0, limit).map(storedMessageOf), asked.length > limit)
     },
   )
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { isNotFound } from '../../../errors.ts'
 import { openAiRefusals } from '../../../http/answers.ts'
 import type { Idempotency } from '../../../idempotency/idempotency.ts'
 import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../../../idempotency/schemas.ts'
@@ -8,18 +9,18 @@ import type { Interactions } from '../../../interactions/interactions.ts'
 import type { Message } from '../../../messages/message.ts'
 import type { Messages } from '../../../messages/messages.ts'
 import type { Replies } from '../../../replies/replies.ts'
-import { found, missing, partOf } from '../../ids.ts'
+import { found, isSameItem, itemKinds, missing, partOf } from '../../ids.ts'
 import { item } from '../../item.ts'
+import { placeIn, withoutItem } from '../../item-places.ts'
 import { itemsOf } from '../../items.ts'
 import { listView } from '../../list.ts'
 import { itemFinder } from '../../responses/find-item.ts'
-import { saidIn } from '../../responses/said.ts'
+import { saidInEach } from '../../responses/said.ts'
 import { conversationOf } from '../conversation.ts'
 import { conversationFinder } from '../find.ts'
 import { conversation, conversationParams } from '../schemas.ts'
-import { changedParts } from './change.ts'
+import { changedContent } from './change.ts'
 import { pageOfItems } from './page.ts'
-import { placesOf, withParts } from './parts.ts'
 import { conversationItems, includeQuery, itemChange, itemParams, itemsInput, itemsQuery } from './schemas.ts'
 
 /** The items of a conversation: what its messages are made of. */
@@ -35,17 +36,38 @@ export function conversationItemRoutes(
   /** The message that an item of a conversation is in. */
   async function messageOf(ownerId: string, interaction: Interaction, itemId: string): Promise<Message> {
     const place = { in: 'path', field: 'item_id' } as const
-    const { kind, uuid } = partOf(['msg_', 'rs_', 'fc_', 'fco_', 'cmp_'], itemId, place)
+    const { kind, uuid } = partOf(itemKinds, itemId, place)
     const message = await found(kind, itemId, messages.find(ownerId, uuid))
-    const isIn = message.interactionId === interaction.id && placesOf(itemId, message) !== undefined
-    if (!isIn) throw missing(kind, itemId)
+    if (message.interactionId !== interaction.id) throw missing(kind, itemId)
+    placeIn(message, itemId)
     return message
   }
 
   function itemIn(message: Message, itemId: string) {
-    const shown = itemsOf(message).find(({ id }) => id === itemId)
+    const shown = itemsOf(message).find(({ id }) => isSameItem(id, itemId))
     if (!shown) throw missing('msg_', itemId)
     return shown
+  }
+
+  /** Takes an item out of its message, and the message with the last one. */
+  async function removeItem(ownerId: string, message: Message, itemId: string): Promise<void> {
+    const removeAll = () => found('msg_', itemId, messages.remove(ownerId, message.id))
+    if (itemsOf(message).length === 1) return removeAll()
+    const left = await messages.correct(ownerId, message.id, (now) => ({
+      content: withoutItem(now, placeIn(now, itemId)),
+    }))
+    // Others may have been taken out since it was read.
+    return itemsOf(left).length === 0 ? removeAll() : undefined
+  }
+
+  /** Of what an earlier request has made, some may have been deleted since. */
+  async function stillThere(ownerId: string, ids: string[]): Promise<Message[]> {
+    const looked = await Promise.allSettled(ids.map((id) => messages.find(ownerId, id)))
+    return looked.flatMap((each) => {
+      if (each.status === 'fulfilled') return [each.value]
+      if (isNotFound(each.reason)) return []
+      throw each.reason
+    })
   }
 
   routes.post(
@@ -70,7 +92,7 @@ export function conversationItemRoutes(
       const once = await idempotency.once(
         requestKeyOf(request, ownerId),
         async ({ remember }) => {
-          const said = await saidIn(request.body.items, itemFinder(messages, ownerId), 'items')
+          const said = await saidInEach(request.body.items, itemFinder(messages, ownerId))
           const posted = await replies.post(ownerId, id, {
             said,
             wantsReply: false,
@@ -84,8 +106,7 @@ export function conversationItemRoutes(
       if ('done' in once) return listView(once.done.flatMap(itemsOf), false)
       reply.header(replayedHeader, 'true')
       const ids = Object.values(once.repeated).filter((made) => made !== null)
-      const said = await Promise.all(ids.map((made) => messages.find(ownerId, made)))
-      return listView(said.flatMap(itemsOf), false)
+      return listView((await stillThere(ownerId, ids)).flatMap(itemsOf), false)
     },
   )
 
@@ -119,8 +140,9 @@ export function conversationItemRoutes(
       },
     },
     async ({ principal: { ownerId }, params }) => {
+      const { item: itemId } = params
       const interaction = await find(ownerId, params.id)
-      return itemIn(await messageOf(ownerId, interaction, params.item), params.item)
+      return itemIn(await messageOf(ownerId, interaction, itemId), itemId)
     },
   )
 
@@ -132,19 +154,27 @@ export function conversationItemRoutes(
         summary: 'Correct an item in its place',
         description: 'Not in OpenAI’s API. Thoughts cannot be corrected.',
         params: itemParams,
+        headers: idempotencyHeaders,
         body: itemChange,
-        response: { 200: item, ...openAiRefusals.storing('not_found', 'reply_in_progress') },
+        response: {
+          200: item,
+          ...openAiRefusals.storing('not_found', 'reply_in_progress', 'idempotency_key_reused'),
+        },
       },
     },
-    async ({ principal: { ownerId }, params, body }) => {
-      const { id } = await messageOf(ownerId, await find(ownerId, params.id), params.item)
-      const corrected = await messages.correct(ownerId, id, (message) => {
-        const { content } = message
-        const places = placesOf(params.item, message) ?? []
-        const before = places.flatMap((place) => content.slice(place, place + 1))
-        return { content: withParts(content, places, changedParts(body, message, before)) }
-      })
-      return itemIn(corrected, params.item)
+    async (request, reply) => {
+      const { ownerId } = request.principal
+      const { params, body } = request
+      const { item: itemId } = params
+      const interaction = await find(ownerId, params.id)
+      const { id } = await messageOf(ownerId, interaction, itemId)
+      const correct = (message: Message) => ({ content: changedContent(body, message, itemId) })
+      const once = await idempotency.once(requestKeyOf(request, ownerId), ({ remember }) =>
+        messages.correct(ownerId, id, correct, (tx) => remember(tx, { message: id })),
+      )
+      if ('done' in once) return itemIn(once.done, itemId)
+      reply.header(replayedHeader, 'true')
+      return itemIn(await messageOf(ownerId, interaction, itemId), itemId)
     },
   )
 
@@ -159,14 +189,9 @@ export function conversationItemRoutes(
       },
     },
     async ({ principal: { ownerId }, params }) => {
+      const { item: itemId } = params
       const interaction = await find(ownerId, params.id)
-      const message = await messageOf(ownerId, interaction, params.item)
-      if (itemsOf(message).length === 1) await messages.remove(ownerId, message.id)
-      else {
-        await messages.correct(ownerId, message.id, (now) => ({
-          content: withParts(now.content, placesOf(params.item, now) ?? [], []),
-        }))
-      }
+      await removeItem(ownerId, await messageOf(ownerId, interaction, itemId), itemId)
       return conversationOf(interaction)
     },
   )

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { maxTextChars } from '../../../messages/content.ts'
 import { plainText } from '../../../text.ts'
 import { item } from '../../item.ts'
-import { inputItem, inputParts } from '../../responses/input.ts'
+import { inputItem, inputParts, messageParts } from '../../responses/input.ts'
 import { listOf, listQuery } from '../../schemas.ts'
 import { maxItems } from '../schemas.ts'
 
@@ -24,15 +24,21 @@ export const includeQuery = z.strictObject(included)
 export const itemsQuery = z.strictObject({ ...listQuery('desc'), ...included })
 export const conversationItems = listOf(item)
 
-const text = plainText({ min: 1, max: maxTextChars })
+const text = plainText({ max: maxTextChars })
 
 /** `POST /v1/conversations/{id}/items/{item}`: of a message its content, of a call its arguments, of its result the output. */
 export const itemChange = z
-  .union([
-    z.strictObject({ content: z.union([text, inputParts]) }),
-    z.strictObject({ arguments: plainText({ max: maxTextChars }) }),
-    z.strictObject({ output: z.union([plainText({ max: maxTextChars }), inputParts]) }),
-  ])
-  .meta({ id: 'ItemChange' })
+  .strictObject({
+    content: z.union([plainText({ min: 1, max: maxTextChars }), messageParts]).optional(),
+    arguments: text.optional(),
+    output: z.union([text, inputParts]).optional(),
+  })
+  .superRefine((given, { addIssue }) => {
+    const fields = Object.keys(given)
+    if (fields.length === 1) return
+    const message = 'give one of content (of a message), arguments (of a call) and output (of its result)'
+    addIssue({ code: 'custom', message })
+  })
+  .meta({ id: 'ItemChange', description: 'One of the three.' })
 
 export type ItemChange = z.infer<typeof itemChange>
