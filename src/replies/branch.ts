@@ -93,9 +93,11 @@ export function createBranch(parts: {
  * to become of it, where it stood, nor what a door keeps with it.
  */
 function merged(before: ReplyOptions, asked: ReplyOptions = {}): ReplyOptions {
-  const { models, door, onCrash, maxAttempts, said, isAside, generates, ...kept } = before
+  const { models, door, onCrash, maxAttempts, said, isAside, generates, schemaIsAdvice, ...kept } = before
   const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
-  const options: ReplyOptions = { ...kept, ...given }
+  // How its schema was meant goes with the format.
+  const isAdvice = schemaIsAdvice && asked.responseFormat === undefined
+  const options: ReplyOptions = { ...kept, ...(isAdvice && { schemaIsAdvice }), ...given }
   const impossible = impossibleChoice(options.toolChoice, options.tools)
   if (impossible === undefined) return options
   // It was made among other tools.

@@ -172,6 +172,22 @@ describe('an answer', () => {
     expect(await ask('{"town":"Rome"}', true)).not.toMatchObject({ status: 'completed' })
   })
 
+  test('is held to a schema of its own where it is made anew, however the first one was', async () => {
+    const format = { type: 'json_schema', name: 'place', schema: { type: 'object', required: ['city'] } }
+    const model = newModel()
+    upstream.behaves(model, says(['{"town":"Rome"}']))
+    const asked = { model: `openai/${model}`, input: 'Where?', text: { format } }
+    const { id } = (await server.post('/v1/responses', asked)).body
+    const uuid = id.replace(/^resp_(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+    const anew = async (body: object) =>
+      (await server.post(`/v1/messages/${uuid}/regenerate`, { ...body, wait_ms: 15_000 })).body.reply
+    expect(await anew({})).toMatchObject({ status: 'completed' })
+    expect(await anew({ response_format: format })).toMatchObject({
+      status: 'incomplete',
+      error: { code: 'invalid_output' },
+    })
+  })
+
   test('is thought about first, and tells what was thought', async () => {
     const model = newModel()
     upstream.behaves(
