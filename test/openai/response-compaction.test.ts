@@ -81,19 +81,23 @@ describe('a conversation that has become too long', () => {
       { role: 'user', content: 'Which fruit?' },
     ])
 
-    await client.responses.create({
-      model,
-      previous_response_id: second.id,
-      input: 'Sure?',
-      context_management,
-    })
-    expect((await asked(4)).messages).toEqual([
-      { role: 'system', content: 'Be kind.' },
-      { role: 'user', content: expect.stringContaining('Alice likes papaya.') },
-      { role: 'assistant', content: 'You said: Which fruit?' },
-      { role: 'user', content: 'Sure?' },
-    ])
-    expect(count()).toBe(4)
+    // In its place, and in one of its own.
+    for (const [index, store] of [true, false].entries()) {
+      await client.responses.create({
+        model,
+        previous_response_id: second.id,
+        input: 'Sure?',
+        context_management,
+        store,
+      })
+      expect((await asked(4 + index)).messages).toEqual([
+        { role: 'system', content: 'Be kind.' },
+        { role: 'user', content: expect.stringContaining('Alice likes papaya.') },
+        { role: 'assistant', content: 'You said: Which fruit?' },
+        { role: 'user', content: 'Sure?' },
+      ])
+    }
+    expect(count()).toBe(5)
   })
 
   test('is told of by a stream, and keeps all that was said', async () => {
