@@ -64,6 +64,14 @@ export function notFound(what: string): ParleyError {
   return new ParleyError('not_found', `${what} not found`)
 }
 
+/** A message that is there, but is no answer of a model. */
+export function noReply(): ParleyError {
+  return new ParleyError(
+    'not_found',
+    'No model made this message: only replies have events, and can be cancelled, followed or requeued.',
+  )
+}
+
 /** Whether an error says that something is not there, or not the owner's. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof ParleyError && error.code === 'not_found'

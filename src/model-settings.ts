@@ -112,23 +112,24 @@ export function keylessBedrock(
 type ProviderLimits = Record<string, z.infer<typeof limitsSchema>> | undefined
 
 /** How many answers those providers make at the same time that have a limit of their own. */
-export function maxRunningOf({ providerLimits }: { providerLimits: ProviderLimits }): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(providerLimits ?? {}).flatMap(([name, { max_running: max }]) =>
-      max ? [[name, max]] : [],
-    ),
-  )
+export function maxRunningOf(config: { providerLimits: ProviderLimits }): Map<string, number> {
+  return limitsOf(config, 'max_running')
 }
 
 /** How often those providers may be asked that have a limit for it. */
-export function requestsPerMinuteOf({
-  providerLimits,
-}: {
-  providerLimits: ProviderLimits
-}): Map<string, number> {
+export function requestsPerMinuteOf(config: { providerLimits: ProviderLimits }): Map<string, number> {
+  return limitsOf(config, 'requests_per_minute')
+}
+
+/** As a map: an object has names of its own, such as `constructor`, and providers may have them, too. */
+function limitsOf(
+  { providerLimits }: { providerLimits: ProviderLimits },
+  which: keyof z.infer<typeof limitsSchema>,
+): Map<string, number> {
   return new Map(
-    Object.entries(providerLimits ?? {}).flatMap(([name, { requests_per_minute: max }]) =>
-      max ? [[name, max]] : [],
-    ),
+    Object.entries(providerLimits ?? {}).flatMap(([name, limits]): Array<[string, number]> => {
+      const max = limits[which]
+      return max === undefined ? [] : [[name, max]]
+    }),
   )
 }

@@ -30,19 +30,23 @@ export function createPruner(parts: {
   let isStopped = false
 
   async function prune(): Promise<void> {
-    const keptFrom = now() - keptDays * dayMs
-    await partitions?.make(now())
-    const dropped = await partitions?.dropBefore(keptFrom)
+    const exactly = now() - keptDays * dayMs
     // A day that is over is dropped as a whole, which costs nothing; removing its rows by the hour would.
-    const removed = await removeBefore(partitions ? keptFrom - (keptFrom % dayMs) : keptFrom)
-    if (dropped || removed > 0) log.info({ replies: removed, days: dropped }, 'old events removed')
-    await removeChangesBefore(firstIdAt(keptFrom))
+    const keptFrom = partitions ? exactly - (exactly % dayMs) : exactly
+    await partitions?.make(now())
+    const days = (await partitions?.dropBefore(keptFrom)) ?? 0
+    const replies = await removeBefore(keptFrom)
+    // No sooner than the logs: these would be told again as if nothing had been corrected since.
+    const removed = await removeChangesBefore(firstIdAt(keptFrom))
+    const isAny = days + replies + removed > 0
+    log[isAny ? 'info' : 'debug']({ replies, days, changes: removed }, 'old events removed')
   }
 
-  async function removeChangesBefore(firstKeptId: string) {
-    for (;;) {
+  async function removeChangesBefore(firstKeptId: string): Promise<number> {
+    for (let all = 0; ;) {
       const removed = await storage.write((tx) => changes.removeBefore(tx, firstKeptId, changesPerBatch))
-      if (isStopped || removed < changesPerBatch) return
+      all += removed
+      if (isStopped || removed < changesPerBatch) return all
     }
   }
 

@@ -25,18 +25,23 @@ export function formatCursor({ position, change, first, sequence, others }: Curs
   return text
 }
 
-/** Undefined where the text is no cursor. */
+/** Undefined where the text is no cursor that `formatCursor` gives. */
 export function parseCursor(text: string): Cursor | undefined {
   const match = pattern.exec(text)
   if (!match) return undefined
   const [position = 0, change = 0, first = 0, sequence = 0] = match.slice(1, 5).map(Number)
   const pairs = (match[5] ?? '').split('_').slice(1)
-  const others = new Map(
-    pairs.map((pair) => {
-      const [at, told] = pair.split('-')
-      return [Number(at), told === 'x' ? 'end' : Number(told)] as const
-    }),
-  )
-  const isOurs = others.size <= maxOthers && first >= 1 && first <= position + 1
-  return isOurs ? { position, change, first, sequence, others } : undefined
+  const others: Cursor['others'] = new Map()
+  for (const pair of pairs) {
+    const [at, told] = pair.split('-')
+    others.set(Number(at), told === 'x' ? 'end' : Number(told))
+  }
+  const cursor = { position, change, first, sequence, others }
+  return others.size === pairs.length && isOurs(cursor) ? cursor : undefined
+}
+
+/** What is in front of the first log that is not told to its end, and is named, is not told to its end either. */
+function isOurs({ position, first, others }: Cursor): boolean {
+  if (others.size > maxOthers || first < 1 || first > position + 1) return false
+  return [...others].every(([at, told]) => at <= position && at !== first && (at > first || told !== 'end'))
 }

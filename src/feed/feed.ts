@@ -68,7 +68,10 @@ export function createFeed(parts: {
       id,
       [...others.keys()].filter((at) => at < first),
     )
-    for (const reply of late) place.addLate(reply, Number(others.get(reply.position)))
+    for (const reply of late) {
+      const told = others.get(reply.position)
+      if (typeof told === 'number') place.addLate(reply, told)
+    }
     return place
   }
 

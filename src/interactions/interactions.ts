@@ -204,6 +204,7 @@ export function createInteractions(parts: {
       for (const id of ids) {
         await onRemove(tx, id)
         await store.remove(tx, id)
+        changes.goesOn(tx, id)
       }
       return ids.length
     })

@@ -66,7 +66,8 @@ export const onCrashSchema = z.enum(onCrashPolicies).meta({
   description:
     'What becomes of an answer when the server is killed in the middle of it: `retry` makes it anew; `continue` gives ' +
     'the model what it said so far, and goes on from there (where its provider cannot do that, or nothing was said, ' +
-    'it is `retry`); `fail` ends it with `crashed`, `incomplete` with what was said or `failed` where that is nothing.',
+    'it is `retry`); `fail` ends it with `crashed`, `incomplete` with what was said or `failed` where that is nothing, ' +
+    'also where a server that is stopped has no time to finish it.',
 })
 
 /** Crashes are not the doing of a provider: its failures have limits of their own. */

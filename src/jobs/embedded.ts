@@ -7,7 +7,8 @@ const maxTimerMs = 2 ** 31 - 1
 
 interface Group {
   maxRunning: number
-  queue: Job[]
+  /** With its number in the order in which they came, of all groups. */
+  queue: Array<{ job: Job; number: number }>
   running: number
 }
 
@@ -21,10 +22,10 @@ export function createEmbeddedJobs(options: {
   maxRunning: number
   maxRunningPerGroup: number
   /** Of groups that have a limit of their own. */
-  maxRunningOf?: Record<string, number> | undefined
+  maxRunningOf?: ReadonlyMap<string, number>
   onError: (error: unknown, job: Job) => void
 }): Jobs {
-  const { storage, now, maxRunning, maxRunningPerGroup, maxRunningOf = {}, onError } = options
+  const { storage, now, maxRunning, maxRunningPerGroup, maxRunningOf, onError } = options
   const groups = new Map<string, Group>()
   /** Interactions whose job waits in a queue: a second one would find the same work. */
   const queued = new Set<string>()
@@ -34,6 +35,7 @@ export function createEmbeddedJobs(options: {
   const stopping = new AbortController()
   let look: Look | undefined
   let isStopped = false
+  let came = 0
 
   async function enqueue(tx: Transaction, job: Job) {
     storage.atCommit(tx, () => take(job))
@@ -67,12 +69,12 @@ export function createEmbeddedJobs(options: {
     queued.add(job.interactionId)
     const group = groups.get(job.group) ?? newGroup(job.group)
     groups.set(job.group, group)
-    group.queue.push(job)
-    runMore(group)
+    group.queue.push({ job, number: (came += 1) })
+    runMore()
   }
 
   function newGroup(name: string): Group {
-    return { maxRunning: maxRunningOf[name] ?? maxRunningPerGroup, queue: [], running: 0 }
+    return { maxRunning: maxRunningOf?.get(name) ?? maxRunningPerGroup, queue: [], running: 0 }
   }
 
   function forgetTimer(interactionId: string) {
@@ -81,17 +83,33 @@ export function createEmbeddedJobs(options: {
     timers.delete(interactionId)
   }
 
-  function runMore(group: Group) {
+  /** The oldest first, whatever its group: who asks a busy provider must not go before all who ask another. */
+  function runMore() {
     if (!look || isStopped) return
-    while (group.running < group.maxRunning && running.size < maxRunning) {
-      const job = group.queue.shift()
-      if (!job) return
+    while (running.size < maxRunning) {
+      const group = nextGroup()
+      const next = group?.queue.shift()
+      if (!group || !next) return
+      const { job } = next
       queued.delete(job.interactionId)
       group.running += 1
       const active = { again: undefined as Job | undefined, done: Promise.resolve() }
       running.set(job.interactionId, active)
       active.done = run(look, job, group)
     }
+  }
+
+  /** The one that has room, and of those the one whose first job has waited for longest. */
+  function nextGroup(): Group | undefined {
+    let next: Group | undefined
+    let lowest = Number.POSITIVE_INFINITY
+    for (const group of groups.values()) {
+      const { number = lowest } = group.queue[0] ?? {}
+      if (group.running >= group.maxRunning || number >= lowest) continue
+      next = group
+      lowest = number
+    }
+    return next
   }
 
   async function run(lookAt: Look, job: Job, group: Group) {
@@ -107,9 +125,7 @@ export function createEmbeddedJobs(options: {
     group.running -= 1
     if (again) take(again)
     if (next) take(next)
-    runMore(group)
-    // The global limit may have held up the others.
-    for (const other of groups.values()) if (running.size < maxRunning) runMore(other)
+    runMore()
   }
 
   return {
@@ -119,7 +135,7 @@ export function createEmbeddedJobs(options: {
     keepsJobs: false,
     start(handler) {
       look = handler
-      for (const group of groups.values()) runMore(group)
+      runMore()
     },
     async withoutJob(interactionIds) {
       return new Set(interactionIds.filter((id) => !queued.has(id) && !running.has(id) && !timers.has(id)))

@@ -49,19 +49,19 @@ export async function createPgBossJobs(options: {
   /** On all nodes together. */
   maxRunningPerGroup: number
   /** Of groups that have a limit of their own. */
-  maxRunningOf?: Record<string, number> | undefined
+  maxRunningOf?: ReadonlyMap<string, number>
   onError: (error: unknown, job: Job) => void
   log: Log
 }): Promise<ClusterJobs> {
-  const { storage, notices, maxRunning, maxRunningPerGroup, maxRunningOf = {}, onError, log } = options
+  const { storage, notices, maxRunning, maxRunningPerGroup, maxRunningOf = new Map(), onError, log } = options
   const boss = await openBoss(options.url, log)
 
   // A plain number is planned better.
   const groupConcurrency =
-    Object.keys(maxRunningOf).length === 0
+    maxRunningOf.size === 0
       ? maxRunningPerGroup
-      : { default: maxRunningPerGroup, tiers: maxRunningOf }
-  const table = createJobTable(boss, new Set(Object.keys(maxRunningOf)))
+      : { default: maxRunningPerGroup, tiers: Object.fromEntries(maxRunningOf) }
+  const table = createJobTable(boss, new Set(maxRunningOf.keys()))
   const running = new Set<Running>()
   const orphans = createOrphans({ find: table.orphaned, giveBack, log })
   const stopping = new AbortController()

@@ -46,7 +46,10 @@ export const messageSchema = z
     usage: usageSchema.nullable(),
     finish_reason: z.string().nullable(),
     error: replyErrorSchema.nullable(),
-    attempt: z.int().meta({ description: 'How often a model was asked.' }),
+    attempt: z.int().meta({
+      description:
+        'The number of the last attempt at it. Each asks a model, but for one that only ends a reply which is given up.',
+    }),
     metadata: z.record(z.string(), z.string()),
     created_at: z.iso.datetime(),
     updated_at: z.iso.datetime(),

@@ -5,7 +5,10 @@ const maxPauseMs = 60_000
 /** How soon to look again while a probe is under way. */
 const probingMs = 1_000
 
-/** A call that a provider's circuit let through. The first that is said of it counts; each must be said one. */
+/**
+ * A call that a provider's circuit let through. The first that is said of it counts; each must be said one. It counts
+ * for the circuit as that was when the call began: one that has opened or closed since has heard of newer ones.
+ */
 export interface Pass {
   /** The provider works. */
   succeeded(): void
@@ -13,6 +16,8 @@ export interface Pass {
   failed(): void
   /** Nobody knows: the call was given up. A probe that ends so shows no recovery. */
   givenUp(): void
+  /** It was not asked after all: another one may be. */
+  notAsked(): void
 }
 
 /**
@@ -26,7 +31,10 @@ export function createCircuits(options: { failures: number; pauseMs: number }) {
 
   function createCircuit() {
     let probeAt = 0
+    let isProbed = false
     let openedAt: number | null = null
+    /** Raised whenever it opens or closes. */
+    let generation = 0
     const backoff = new DelegateBackoff<{ attempt: number }>(({ attempt }) => {
       const pause = Math.min(maxPauseMs, pauseMs * 2 ** (attempt - 1))
       // The breaker reads the clock a moment later.
@@ -41,24 +49,39 @@ export function createCircuits(options: { failures: number; pauseMs: number }) {
     breaker.onReset(() => {
       openedAt = null
     })
+    breaker.onStateChange((state) => {
+      if (state !== CircuitState.HalfOpen) generation += 1
+    })
 
     function askableAt(): number {
       if (breaker.state === CircuitState.Closed) return 0
-      if (breaker.state === CircuitState.HalfOpen) return Date.now() + Math.min(probingMs, pauseMs)
+      if (isProbed) return Date.now() + Math.min(probingMs, pauseMs)
       return probeAt <= Date.now() ? 0 : probeAt
     }
 
     function enter(): Pass | undefined {
       if (askableAt() > 0) return undefined
       const isProbe = breaker.state === CircuitState.Open
-      const outcome = Promise.withResolvers<void>()
-      // A call that was given up says nothing, and is not waited for; but a probe must end.
-      breaker.execute(() => outcome.promise).catch(() => {})
+      const begunIn = generation
+      let isSaid = false
+      if (isProbe) isProbed = true
+
+      /** The breaker hears of a call when that is over: under way it would count in whatever came of the circuit since. */
+      async function say(outcome: () => Promise<void>) {
+        if (isSaid) return
+        isSaid = true
+        if (begunIn === generation) await breaker.execute(outcome).catch(() => {})
+        if (isProbe) isProbed = false
+      }
+
       return {
-        succeeded: () => outcome.resolve(),
-        failed: () => outcome.reject(new Error('the provider failed')),
-        givenUp: () => {
-          if (isProbe) outcome.reject(new Error('the probe was given up'))
+        succeeded: () => void say(succeed),
+        failed: () => void say(fail),
+        // It says nothing; but a probe must end.
+        givenUp: () => void (isProbe && say(fail)),
+        notAsked: () => {
+          if (isProbe && !isSaid) isProbed = false
+          isSaid = true
         },
       }
     }
@@ -71,6 +94,11 @@ export function createCircuits(options: { failures: number; pauseMs: number }) {
         return openedAt
       },
     }
+  }
+
+  const succeed = async () => {}
+  const fail = async () => {
+    throw new Error('the provider failed')
   }
 
   return {

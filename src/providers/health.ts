@@ -22,6 +22,8 @@ export interface Call {
   fails(code: ReplyErrorCode): void
   /** It was given up for a reason that is not the provider's. */
   end(): void
+  /** It was not made after all. */
+  notMade(): void
 }
 
 /** What speaks of the provider itself: these open its circuit. */
@@ -74,7 +76,9 @@ export function createHealth(options: { circuitFailures: number; circuitPauseMs:
           note(name, 'ok', null)
         },
         fails(code) {
-          if (ours.has(code)) pass.givenUp()
+          // That is known without asking.
+          if (code === 'unsupported_by_model') pass.notAsked()
+          else if (ours.has(code)) pass.givenUp()
           else if (opening.has(code)) pass.failed()
           // Whatever else it said, it was there to say it: a rate limit, too, speaks of who asks.
           else pass.succeeded()
@@ -82,6 +86,7 @@ export function createHealth(options: { circuitFailures: number; circuitPauseMs:
           else if (opening.has(code) || passing.has(code)) note(name, 'degraded', code)
         },
         end: pass.givenUp,
+        notMade: pass.notAsked,
       }
     },
 

@@ -11,6 +11,8 @@ import { ProviderFailure } from './failure.ts'
 
 const connectTimeoutMs = 10_000
 const maxBodyBytes = 8 * 1024 * 1024
+/** A connection that the other side had closed already says so at once: a way there and back. */
+const atOnceMs = 400
 
 /** Keeps connections to providers open between calls. One for the whole server. */
 export interface ProviderHttp {
@@ -33,7 +35,10 @@ export interface SendOptions {
 export function createProviderHttp(): ProviderHttp {
   const agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) }
 
-  /** A connection that was kept may be closed by the other side just as it is used: then a new one is taken. */
+  /**
+   * A connection that was kept may be closed by the other side just as it is used: then a new one is taken. One that
+   * breaks later may have brought the request there: sending it again is for those who count that.
+   */
   async function send(url: URL, options: SendOptions): Promise<IncomingMessage> {
     try {
       return await sendOnce(url, options)
@@ -54,11 +59,14 @@ export function createProviderHttp(): ProviderHttp {
         agent: secure ? agents.https : agents.http,
         ...(signal && { signal }),
       })
+      let sentAt = Number.POSITIVE_INFINITY
+      request.once('finish', () => (sentAt = performance.now()))
       request.once('socket', (socket) => limitConnecting(request, socket, secure))
       request.once('response', resolve)
       request.once('error', (error: NodeJS.ErrnoException) => {
         if (signal?.aborted) reject(signal.reason as Error)
-        else if (request.reusedSocket && error.code === 'ECONNRESET') reject(new StaleConnection())
+        else if (request.reusedSocket && error.code === 'ECONNRESET' && performance.now() - sentAt < atOnceMs)
+          reject(new StaleConnection())
         else reject(new ProviderFailure('provider_unavailable', error.message, { cause: error }))
       })
       request.end(body)

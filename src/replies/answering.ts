@@ -1,4 +1,5 @@
 import type { LanguageModelV4CallOptions } from '@ai-sdk/provider'
+import { StoppingError } from '../errors.ts'
 import type { NewEvent } from '../events/event.ts'
 import { type CompactionPart, type ContentPart, textOf } from '../messages/content.ts'
 import type { Turn } from '../messages/history.ts'
@@ -38,6 +39,7 @@ export function createAnswering(parts: {
   return async function answer({ reply, before, abort, record, onWord }: Attempt): Promise<Answer> {
     if (reply.options.generates === false) return unasked
     let told = before
+    let isUnasked = true
     try {
       const resolved = models.resolve(reply.model)
       const prepared = await prepare(reply, resolved, told.said)
@@ -45,6 +47,9 @@ export function createAnswering(parts: {
       const { firstTokenTimeoutMs = limits.firstTokenTimeoutMs } = resolved.provider
 
       function ask(call: LanguageModelV4CallOptions, given: Before, asked: ReplyOptions, tell: Tell) {
+        // Who was not asked yet is left to the next process, whatever is to become of those that were.
+        abort.signal.throwIfAborted()
+        isUnasked = false
         return askModel({
           model,
           call,
@@ -59,17 +64,25 @@ export function createAnswering(parts: {
         })
       }
 
-      if (prepared.kind === 'answer') return await ask(prepared.call, told, reply.options, record)
+      if (prepared.kind === 'answer')
+        return ended(reply, await ask(prepared.call, told, reply.options, record))
       const summedUp = await ask(prepared.call, nothing, {}, () => undefined)
       const { type, ...summary } = compactionFrom(summedUp, prepared.history)
       await record({ type: 'compaction.done', data: summary })
       told = { ...before, said: [{ type, ...summary }] }
       const { call } = await prepare(reply, resolved, told.said)
-      return await ask(call, told, reply.options, record)
+      return ended(reply, await ask(call, told, reply.options, record))
     } catch (failure) {
-      return only(told.said, failure)
+      return ended(reply, { ...only(told.said, failure), isUnasked })
     }
   }
+}
+
+/** Of an answer that nobody may be asked for again, what was said until the server stops is all there is. */
+function ended({ options }: OpenReply, answer: Answer): Answer {
+  const isLeft = answer.failure instanceof StoppingError && !answer.isUnasked
+  if (options.onCrash !== 'fail' || !isLeft) return answer
+  return { ...answer, failure: new ProviderFailure('crashed', 'its server was stopped') }
 }
 
 /** What stands for `history` from now on, by who was asked to sum it up; throws where that came to nothing. */
@@ -86,7 +99,7 @@ export const nothing: Before = { said: [], callIds: new Set() }
 
 /** What was said before, and nothing more. */
 export function only(said: ContentPart[], failure: unknown): Answer {
-  return { content: said, isOld: true, finish: undefined, failure }
+  return { content: said, isOld: true, isUnasked: true, finish: undefined, failure }
 }
 
 const unasked: Answer = {

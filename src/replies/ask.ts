@@ -27,7 +27,7 @@ export interface Before {
 export interface Answer extends Heard {
   /** All of the content is of attempts before this one. */
   isOld?: boolean
-  /** Nobody was asked: that nothing was said is no failure. */
+  /** No model was asked: that nothing was said is no failure. */
   isUnasked?: boolean
   /** Why there is no (whole) answer. What is no provider's failure is the reason `abort` was aborted with. */
   failure: unknown

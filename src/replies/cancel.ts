@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { notFound } from '../errors.ts'
+import { noReply, notFound } from '../errors.ts'
 import type { EventLog } from '../events/log.ts'
 import type { Job, Jobs } from '../jobs/jobs.ts'
 import type { Message } from '../messages/message.ts'
@@ -33,7 +33,7 @@ export function createCancel(parts: {
     return storage.write(async (tx) => {
       const message = await messages.find(tx, ownerId, id)
       if (!message) throw notFound('Message')
-      if (!message.making) throw notFound('This message was not made by a model; its reply')
+      if (!message.making) throw noReply()
       await cancelReply(tx, id)
       await also?.(tx)
       const cancelled = await messages.find(tx, ownerId, id)

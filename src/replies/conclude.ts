@@ -18,6 +18,7 @@ import { toldAttemptIn } from './retelling.ts'
 import type { RetryLimits } from './retry.ts'
 import type { WaitingReply } from './open-store.ts'
 import type { ClaimedReply, Ending, ReplyStore } from './store.ts'
+import type { WaitLimits } from './waiting.ts'
 
 export type Conclude = (claim: Claim, answer: Answer) => Promise<void>
 
@@ -30,7 +31,7 @@ export function createConclude(parts: {
   jobs: Pick<Jobs, 'enqueue'>
   jobOf: (reply: WaitingReply) => Job
   facts: ModelFacts
-  limits: RetryLimits
+  limits: RetryLimits & WaitLimits
   now: Clock
   random: () => number
   log: Log
@@ -42,7 +43,8 @@ export function createConclude(parts: {
     const { rest, place } = await writer.finish()
     if (answer.failure instanceof LostClaim) throw answer.failure
     if (answer.failure instanceof StoppingError) {
-      await putBack(reply, { model: reply.model, tries: reply }, null, rest, place)
+      const same = { model: reply.model, waitingSince: null, tries: reply }
+      await putBack(reply, same, null, rest, place)
       return
     }
     const verdict = judge(answer, reply, { facts, limits, now: now(), random: random() })
@@ -97,13 +99,13 @@ export function createConclude(parts: {
 
   async function putBack(
     reply: ClaimedReply,
-    { model, tries: { failures, throttles, tried } }: Pick<Next, 'model' | 'tries'>,
+    { model, waitingSince, tries: { failures, throttles, tried } }: Omit<Next, 'delayMs'>,
     notBefore: number | null,
     told: NewEvent[],
     place: Place,
   ): Promise<void> {
     await storage.write(async (tx) => {
-      const given = { notBefore, model, failures, throttles, tried, now: now() }
+      const given = { notBefore, waitingSince, model, failures, throttles, tried, now: now() }
       if (!(await store.putBack(tx, reply, given))) throw new LostClaim(reply.id)
       await events.append(tx, reply.id, told, place)
       await jobs.enqueue(tx, jobOf({ ...reply, model, notBefore }))

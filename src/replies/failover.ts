@@ -2,6 +2,7 @@ import type { ReplyErrorCode } from '../errors.ts'
 import type { Tried as ShownTried } from '../messages/message.ts'
 import type { ProviderFailure } from '../providers/failure.ts'
 import { decideRetry, mayComeBack, type RetryLimits, type Tries } from './retry.ts'
+import { looksAgainAt, type WaitLimits } from './waiting.ts'
 
 /** How many failures are kept with a reply. */
 const maxTried = 32
@@ -14,6 +15,8 @@ export interface Tried extends ShownTried {
   round: number
   /** Not before this time; null is never. */
   again: number | null
+  /** It refused to go on with what it had said, and may be asked from the beginning. */
+  cannotGoOn?: true
 }
 
 /** What is known of a reply when it is decided who answers. */
@@ -37,6 +40,8 @@ export interface ModelFacts {
 export interface Next {
   model: string
   delayMs: number
+  /** Since when it waits, where that is for a provider that may not be asked. */
+  waitingSince: number | null
   tries: Tries & { tried: Tried[] }
 }
 
@@ -48,7 +53,7 @@ export interface Next {
 export function decideNext(
   failure: Pick<ProviderFailure, 'code' | 'isRetryable' | 'retryAfterMs'>,
   course: Course,
-  given: { facts: ModelFacts; limits: RetryLimits; now: number; random: number },
+  given: { facts: ModelFacts; limits: RetryLimits & WaitLimits; now: number; random: number },
 ): Next | undefined {
   const { facts, limits, now, random } = given
   const round = roundOf(course)
@@ -62,7 +67,7 @@ export function decideNext(
   const next = untried.find((model) => askableFrom(model, tried, facts) <= now)
   if (next !== undefined) {
     const { failures, throttles } = course
-    return { model: next, delayMs: 0, tries: { failures, throttles, tried: kept } }
+    return { model: next, delayMs: 0, waitingSince: null, tries: { failures, throttles, tried: kept } }
   }
 
   const failed = tried.filter((entry) => entry.round === round && left.includes(entry.model))
@@ -72,17 +77,41 @@ export function decideNext(
     const code = isThrottled ? 'provider_rate_limited' : 'provider_unavailable'
     const decision = decideRetry({ code, isRetryable: true, retryAfterMs }, course, limits, random)
     if (!decision.retry) return []
-    const delayMs = Math.max(decision.delayMs, facts.askableAt(entry.model) - now)
-    return [{ model: entry.model, delayMs, tries: decision.tries }]
+    const { model } = entry
+    const { delayMs, tries } = decision
+    const { failures } = tries
+    return [{ ...waitFor({ model, askableAt: facts.askableAt(model), delayMs, failures }, given), tries }]
   })
   // Who was not asked is no reason to wait on when the tries are spent.
   if (failed.length > 0 && retries.length === 0) return undefined
-  const passedOver = untried.map((model) => ({ model, delayMs: askableFrom(model, tried, facts) - now }))
+  const { failures, throttles } = retries[0]?.tries ?? course
+  const passedOver = untried.map((model) =>
+    waitFor({ model, askableAt: askableFrom(model, tried, facts), delayMs: 0, failures }, given),
+  )
   const [soonest] = [...retries, ...passedOver].toSorted((one, other) => one.delayMs - other.delayMs)
   if (!soonest) return undefined
-  const { model, delayMs } = soonest
-  const { failures, throttles } = retries[0]?.tries ?? course
-  return { model, delayMs, tries: { failures, throttles, tried: kept } }
+  const { model, delayMs, waitingSince } = soonest
+  return { model, delayMs, waitingSince, tries: { failures, throttles, tried: kept } }
+}
+
+/** The same model again, at once and from the beginning, where it refused to go on. That was a try like any other. */
+export function askAnew({ code }: Pick<ProviderFailure, 'code'>, course: Course, now: number): Next {
+  const { model, failures, throttles } = course
+  const refused = { model, code, at: now, round: roundOf(course), again: now, cannotGoOn: true } as const
+  const tried = [...course.tried, refused].slice(-maxTried)
+  return { model, delayMs: 0, waitingSince: null, tries: { failures: failures + 1, throttles, tried } }
+}
+
+/** How long a model is waited for that may not be asked before `askableAt`, or after a pause of its own. */
+function waitFor(
+  who: { model: string; askableAt: number; delayMs: number; failures: number },
+  given: { limits: WaitLimits; now: number; random: number },
+): Omit<Next, 'tries'> {
+  const { model, askableAt, delayMs, failures } = who
+  const { now } = given
+  if (askableAt <= now) return { model, delayMs, waitingSince: null }
+  const again = looksAgainAt({ askableAt, waitingSince: now, failures }, given)
+  return { model, delayMs: Math.max(delayMs, again - now), waitingSince: now }
 }
 
 /**
@@ -116,6 +145,7 @@ const othersMayHelp = new Set<ReplyErrorCode>([
   'provider_quota_exceeded',
   'provider_rejected',
   'model_not_found',
+  'unsupported_by_model',
   'context_length_exceeded',
 ])
 

@@ -27,6 +27,7 @@ const replyColumns = [
   'crashes',
   'failures',
   'throttles',
+  'tried_json',
   'finish_reason',
   'usage_json',
   'error_json',

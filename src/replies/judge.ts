@@ -4,9 +4,10 @@ import { shownContent } from '../messages/content.ts'
 import type { Usage } from '../messages/message.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { Answer } from './ask.ts'
-import { type Course, decideNext, type ModelFacts, type Next } from './failover.ts'
+import { askAnew, type Course, decideNext, type ModelFacts, type Next } from './failover.ts'
 import type { RetryLimits } from './retry.ts'
 import type { Ending } from './store.ts'
+import type { WaitLimits } from './waiting.ts'
 
 /** What becomes of a reply: it ends, or it is tried again, by whoever is next. */
 export type Verdict =
@@ -15,23 +16,31 @@ export type Verdict =
 
 /**
  * What becomes of a reply after an attempt at it. Once a token of it was seen nothing is tried again: what was said
- * stays, as incomplete; where it is of attempts before, only its own model is asked again.
+ * stays, as incomplete; where it is of attempts before, only its own model is asked again, and from the beginning if
+ * it does not take what it said.
  */
 export function judge(
   answer: Answer,
   course: Course,
-  given: { facts: ModelFacts; limits: RetryLimits; now: number; random: number },
+  given: { facts: ModelFacts; limits: RetryLimits & WaitLimits; now: number; random: number },
 ): Verdict {
   const failure = failureOf(answer)
   if (!failure) return { kind: 'end', ending: endingOf(answer), failure: undefined }
   const wasSeen = shownContent(answer.content).some(({ type }) => type !== 'compaction')
+  const isOld = wasSeen && answer.isOld === true
+  if (isOld && refusals.has(failure.code)) {
+    return { kind: 'retry', next: askAnew(failure, course, given.now), failure }
+  }
   // Nobody else goes on with what a model said at an attempt before.
   const asked = wasSeen ? { ...course, models: [course.model] } : course
-  const next = wasSeen && !answer.isOld ? undefined : decideNext(failure, asked, given)
+  const next = wasSeen && !isOld ? undefined : decideNext(failure, asked, given)
   if (next) return { kind: 'retry', next, failure }
   const ending = endWith(wasSeen ? 'incomplete' : 'failed', failure.code, usageOf(answer))
   return { kind: 'end', ending, failure }
 }
+
+/** What a model says that does not take the beginning of its answer; whatever else it refuses, it will refuse again. */
+const refusals = new Set<ReplyErrorCode>(['provider_rejected', 'unsupported_by_model'])
 
 /** An ending whose reason is told to the client. */
 export function endWith(

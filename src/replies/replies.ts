@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { notFound } from '../errors.ts'
+import { noReply, notFound } from '../errors.ts'
 import type { Changes } from '../events/changes.ts'
 import type { EventLog } from '../events/log.ts'
 import type { Interactions } from '../interactions/interactions.ts'
@@ -27,6 +27,7 @@ import { createRequeue } from './dead-letters/requeue.ts'
 import type { ModelFacts } from './failover.ts'
 import { createForget } from './forget.ts'
 import { createFork } from './fork.ts'
+import { createGiveBack } from './give-back.ts'
 import { createHalt } from './halt.ts'
 import { createJustMade } from './just-made.ts'
 import { asPosted, createPost, type Posted } from './post.ts'
@@ -94,6 +95,7 @@ export function createReplies(parts: {
     claimReply: createClaim({ ...parts, store }),
     answering: createAnswering(parts),
     conclude,
+    giveBack: createGiveBack({ ...parts, store, jobOf }),
     jobOf,
   })
   const halting = createHalt({ ...parts, store, runner })
@@ -170,7 +172,7 @@ export function createReplies(parts: {
 
   async function findAsked(ownerId: string, id: string): Promise<AskedReply> {
     const { making, ...message } = await messages.find(ownerId, id)
-    if (!making) throw notFound('This message was not made by a model; its reply')
+    if (!making) throw noReply()
     const options = await store.optionsOf(id)
     // Removed since: without its options it would pass for one that anybody may read.
     if (!options) throw notFound('Message')

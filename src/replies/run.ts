@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { isDatabaseAway, StoppingError } from '../errors.ts'
 import { LostClaim } from '../events/writer.ts'
+import { firstIdAt } from '../ids.ts'
 import type { Job } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
 import { ProviderFailure } from '../providers/failure.ts'
@@ -10,10 +11,11 @@ import { type createAnswering, nothing, only } from './answering.ts'
 import type { Answer, AskLimits } from './ask.ts'
 import type { createClaim } from './claim.ts'
 import type { Conclude } from './conclude.ts'
+import type { GiveBack } from './give-back.ts'
 import { failureOf } from './judge.ts'
 import type { OpenReply, WaitingReply } from './open-store.ts'
 import type { ReplyStore } from './store.ts'
-import { type Beginning, beginningOf } from './take-over.ts'
+import { type Beginning, beginningOf, isClaimedFirst } from './take-over.ts'
 import type { Turn } from './turn.ts'
 
 export interface RunLimits extends AskLimits {
@@ -28,12 +30,15 @@ export function createRunner(parts: {
   answering: ReturnType<typeof createAnswering>
   models: Pick<Models, 'resolve'>
   conclude: Conclude
+  giveBack: GiveBack
   jobOf: (reply: WaitingReply) => Job
   limits: RunLimits
   now: Clock
   log: Log
 }) {
-  const { store, takeTurn, claimReply, answering, models, conclude, jobOf, limits, now, log } = parts
+  const { store, takeTurn, claimReply, answering, models, conclude, giveBack, jobOf, limits, now, log } =
+    parts
+  const firstOwnId = firstIdAt(now())
   /** The attempts that run here, to stop them. */
   const running = new Map<string, AbortController>()
 
@@ -72,20 +77,31 @@ export function createRunner(parts: {
     if (stopping.aborted) stop()
     else stopping.addEventListener('abort', stop)
     const claim = claimReply(reply, keeps, (reason) => abort.abort(reason))
+    let answer: Answer | undefined
     try {
-      // Claimed first where something was said before: until then others could add to it.
-      const before = reply.attempt > 0 ? await claim.made() : nothing
-      const answer =
+      // Of attempts before it is known then which calls they told.
+      const claimsFirst = reply.attempt > 0 || isClaimedFirst(reply, keeps, firstOwnId)
+      const before = claimsFirst ? await claim.made() : nothing
+      answer =
         turn.kind === 'go'
           ? await answering({ reply, before, abort, record: claim.record, onWord: () => call?.answers() })
           : only(before.said, turn.failure)
+      if (answer.isUnasked) call?.notMade()
       if (!abort.signal.aborted || abort.signal.reason instanceof ProviderFailure) report(call, answer)
       // Not the end of the reply: whoever looks next can read what it is asked.
       if (isDatabaseAway(answer.failure)) throw answer.failure
       await conclude(await claim.made(), answer)
     } catch (error) {
-      if (!(error instanceof LostClaim)) throw error
-      log.debug({ reply: reply.id }, error.message)
+      if (error instanceof LostClaim) {
+        log.debug({ reply: reply.id }, error.message)
+        return
+      }
+      if (!isDatabaseAway(error) || !mayAskAgain(turn, answer)) throw error
+      call?.end()
+      // One that comes later would have nobody who makes it.
+      await claim.made().catch(() => {})
+      if (!(await giveBack(reply, stopping))) throw error
+      log.warn({ reply: reply.id, err: error }, 'the database was away; the reply was put back')
     } finally {
       call?.end()
       running.delete(reply.id)
@@ -124,4 +140,9 @@ export function createRunner(parts: {
 function giveUp(reply: OpenReply): Turn {
   const detail = `attempts that ended with their process: ${reply.crashes + 1}`
   return { kind: 'give up', reply, failure: new ProviderFailure('crashed', detail) }
+}
+
+/** Whether nobody is asked twice who must not be, or once more who was given up. */
+function mayAskAgain({ kind, reply: { options } }: Turn & { reply: OpenReply }, answer: Answer | undefined) {
+  return kind === 'go' && (options.onCrash !== 'fail' || answer === undefined || answer.isUnasked === true)
 }

@@ -186,6 +186,7 @@ export function createReplyStore(storage: Storage) {
     { id, attempt }: Pick<ClaimedReply, 'id' | 'attempt'>,
     given: {
       notBefore: number | null
+      waitingSince: number | null
       model: string
       failures: number
       throttles: number
@@ -198,6 +199,7 @@ export function createReplyStore(storage: Storage) {
       .set({
         status: 'queued',
         not_before: given.notBefore,
+        waiting_since: given.waitingSince,
         model: given.model,
         tried_json: given.tried.length === 0 ? null : JSON.stringify(given.tried),
         failures: given.failures,
@@ -209,6 +211,23 @@ export function createReplyStore(storage: Storage) {
       .where('status', '=', 'in_progress')
       .executeTakeFirst()
     return numUpdatedRows > 0n
+  }
+
+  /** Gives the reply back to the queue as it is; undefined where the attempt is not that of `node`, or not any more. */
+  async function giveBack(
+    tx: Transaction,
+    { id, attempt, node, now }: { id: string; attempt: number; node: number | null; now: number },
+  ): Promise<WaitingReply | undefined> {
+    const row = await tx
+      .updateTable('replies')
+      .set({ status: 'queued', updated_at: now })
+      .where('id', '=', id)
+      .where('attempt', '=', attempt)
+      .where('node', node === null ? 'is' : '=', node)
+      .where('status', '=', 'in_progress')
+      .returning(['interaction_id as interactionId', 'model', 'not_before as notBefore'])
+      .executeTakeFirst()
+    return row
   }
 
   /** Gives the turn of a reply that nobody has claimed to another model; false where it is not open any more. */
@@ -265,6 +284,7 @@ export function createReplyStore(storage: Storage) {
     cancel,
     setToldAttempt,
     putBack,
+    giveBack,
     move,
     putOff,
     ...createOpenReplyStore(storage),

@@ -8,17 +8,16 @@ import type { Storage } from '../storage/storage.ts'
 import { chooseNow, type ModelFacts } from './failover.ts'
 import type { OpenReply, WaitingReply } from './open-store.ts'
 import type { createRateStore } from './rate-store.ts'
-import { reserve } from './rate-window.ts'
+import { isGood, reserve, takeBack } from './rate-window.ts'
 import { saidIn, speakerIn } from './said.ts'
 import type { ReplyStore } from './store.ts'
 import type { Beginning } from './take-over.ts'
+import { looksAgainAt, type WaitLimits } from './waiting.ts'
 
 /** Further ahead than this no place is given out: those who are cancelled meanwhile would leave it empty. */
 const aheadMs = 60_000
 
-export interface TurnLimits {
-  /** How long an answer waits for a provider that may not be asked. */
-  maxProviderWaitMs: number
+export interface TurnLimits extends WaitLimits {
   /** By provider, where it has a limit. */
   requestsPerMinute: Map<string, number>
 }
@@ -55,11 +54,16 @@ export function createTurns(parts: {
     const resolved = resolve(model)
     if (!resolved) return { kind: 'go', reply, call: undefined }
     if (askableAt > 0) return waitForProvider(reply, askableAt)
-    const slotAt = await slotOf(reply, resolved)
-    if (slotAt !== undefined) return putOff(reply, slotAt)
-    // By now another one may be the probe.
+    // Before its time is agreed: of those that come together only one may be the probe, and the others need none.
     const call = health.begin(resolved)
-    return call ? { kind: 'go', reply, call } : waitForProvider(reply, health.askableAt(resolved))
+    if (!call) return waitForProvider(reply, health.askableAt(resolved))
+    const later = await slotOf(reply, resolved).catch((error: unknown) => {
+      call.notMade()
+      throw error
+    })
+    if (!later) return { kind: 'go', reply, call }
+    call.notMade()
+    return putOff(reply, later)
   }
 
   /** Whether the model goes on with what it said: then it is waited for, and no other one is asked. */
@@ -92,24 +96,25 @@ export function createTurns(parts: {
       const failure = new ProviderFailure('provider_unavailable', detail, { isRetryable: false })
       return { kind: 'give up', reply, failure }
     }
-    // Those who wait together do not come back together: one of them is the probe, and the others have to go again.
-    const spread = ((askableAt - now()) / 4) * random()
-    const latest = waitingSince + limits.maxProviderWaitMs
-    const notBefore = Math.ceil(Math.min(latest, Math.max(now() + 1, askableAt + spread)))
-    return putOff(reply, { notBefore, slotAt: null, waitingSince })
+    const waiting = { askableAt, waitingSince, failures: reply.failures }
+    const notBefore = looksAgainAt(waiting, { limits, now: now(), random: random() })
+    // Its time, if it has one, is taken back when it gets another.
+    return putOff(reply, { notBefore, slotAt: reply.slotAt, waitingSince })
   }
 
   /** When it may ask, where that is not now. */
   async function slotOf(reply: OpenReply, { provider: { name } }: ResolvedModel) {
     const perMinute = limits.requestsPerMinute.get(name)
-    // Its time was agreed, and has come.
-    if (perMinute === undefined || reply.slotAt !== null) return undefined
+    if (perMinute === undefined) return undefined
     const time = now()
+    // It was agreed, and has come.
+    if (reply.slotAt !== null && isGood(reply.slotAt, time)) return undefined
     const slotAt = await storage.write(async (tx) => {
-      const { at, window } = reserve(await rates.hold(tx, name), perMinute, time)
-      if (at - time > aheadMs) return undefined
-      await rates.write(tx, name, window)
-      return at
+      const others = takeBack(await rates.hold(tx, name), reply.slotAt)
+      const { at, window } = reserve(others, perMinute, time)
+      const isNear = at - time <= aheadMs
+      await rates.write(tx, name, isNear ? window : others)
+      return isNear ? at : undefined
     })
     if (slotAt !== undefined && slotAt <= time) return undefined
     const notBefore = slotAt ?? Math.round(time + (aheadMs * (1 + random())) / 2)

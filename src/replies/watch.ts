@@ -1,4 +1,4 @@
-import { notFound, ParleyError, unlessRemoved } from '../errors.ts'
+import { noReply, ParleyError, unlessRemoved } from '../errors.ts'
 import type { EventLog } from '../events/log.ts'
 import { isOpen, type Message } from '../messages/message.ts'
 import type { Messages } from '../messages/messages.ts'
@@ -18,7 +18,7 @@ export function createWatch(parts: { messages: Pick<Messages, 'find'>; events: E
     after: number,
   ): Promise<'live' | 'ended' | 'nothing more'> {
     const { making } = await messages.find(ownerId, id)
-    if (!making) throw notFound('This message was not made by a model; its events were')
+    if (!making) throw noReply()
     if (isOpen(making.status)) return 'live'
     const [next] = await events.read(id, after, 1)
     if (next) return 'ended'

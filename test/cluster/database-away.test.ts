@@ -39,15 +39,14 @@ function errorsLogged() {
   return logged.filter(({ level }) => level >= 50)
 }
 
-async function post(content: string): Promise<string> {
-  const { body } = await parley.post(`/v1/interactions/${await parley.begin()}/messages`, { content })
+async function post(content: string, more: object = {}): Promise<string> {
+  const path = `/v1/interactions/${await parley.begin()}/messages`
+  const { body } = await parley.post(path, { content, ...more })
   return body.reply.id
 }
 
-test('an answer that was being made when all connections were cut is made anew', async () => {
-  const { behaviour, goOn } = holdsBack(['One '], ['two'])
-  upstream.behaves('model', behaviour, says(['All ', 'anew']))
-  const id = await post('Count')
+/** Cuts all connections while an answer is being written down that has said a word. */
+async function cutInTheMiddle(goOn: () => void): Promise<void> {
   await until('streaming', async () => {
     const { rows } = await database.query(`select 1 from events where type = 'text.delta'`)
     return rows.length > 0
@@ -63,18 +62,38 @@ test('an answer that was being made when all connections were cut is made anew',
   })
   expect(await cut(`application_name like 'parley%'`)).toBeGreaterThan(0)
   await database.query('rollback')
+}
 
-  const events = await until(
-    'made anew',
-    async () => {
-      const { status, body } = await parley.get(`/v1/messages/${id}`)
-      return status === 200 && body.status === 'completed' && parley.events(`/v1/messages/${id}/events`)
-    },
-    15_000,
-  )
+/** The reply when it has ended, however long the server cannot tell. */
+function ended(id: string): Promise<Json> {
+  const hasEnded = async () => {
+    const { status, body } = await parley.get(`/v1/messages/${id}`)
+    return status === 200 && !['queued', 'in_progress'].includes(body.status) && body
+  }
+  return until('ended', hasEnded, 15_000)
+}
+
+test('an answer that was being made when all connections were cut is made anew, and that was no crash', async () => {
+  const { behaviour, goOn } = holdsBack(['One '], ['two'])
+  upstream.behaves('model', behaviour, says(['All ', 'anew']))
+  const id = await post('Count', { max_attempts: 1 })
+  await cutInTheMiddle(goOn)
+  expect(await ended(id)).toMatchObject({ status: 'completed', text: 'All anew', attempt: 2 })
+  const events = await parley.events(`/v1/messages/${id}/events`)
   expect(textOf(events)).toBe('All anew')
   expect(events.filter(({ type }) => type === 'reply.restarted')).toHaveLength(1)
+  const [reply] = (await parley.get('/v1/replies')).body.data
+  expect(reply).toMatchObject({ id, crashes: 0 })
   expect(errorsLogged()).toEqual([])
+})
+
+test('one that no model may be asked for twice ends with what was told of it', async () => {
+  const { behaviour, goOn } = holdsBack(['One '], ['two'])
+  upstream.behaves('model', behaviour, says(['All ', 'anew']))
+  const id = await post('Count', { on_crash: 'fail' })
+  await cutInTheMiddle(goOn)
+  expect(await ended(id)).toMatchObject({ status: 'incomplete', text: 'One ', error: { code: 'crashed' } })
+  expect(upstream.requests).toHaveLength(1)
 })
 
 test('an answer whose question could not be read is no failure', async () => {
@@ -88,14 +107,7 @@ test('an answer whose question could not be read is no failure', async () => {
   await until('its reader cut off', () => cut(`wait_event_type = 'Lock'`).then((count) => count > 0))
   await database.query('rollback')
 
-  const reply = await until(
-    'answered',
-    async () => {
-      const { body } = await parley.get(`/v1/messages/${id}`)
-      return (body.status === 'completed' || body.status === 'failed') && body
-    },
-    15_000,
-  )
+  const reply = await ended(id)
   expect(reply).toMatchObject({ status: 'completed', text: 'Here I am' })
   expect(errorsLogged()).toEqual([])
 })

@@ -48,7 +48,11 @@ const cases: Record<string, { more: object; said: string; behaviours: Behaviour[
     behaviours: [untilThen, says(['three ', 'four'])],
   },
   'vllm/breaks': { more: continues, said: 'One two ', behaviours: [untilThen, breaksAfter(['three '])] },
-  'vllm/refuses': { more: continues, said: 'One two ', behaviours: [untilThen, refuses(400)] },
+  'vllm/refuses': {
+    more: continues,
+    said: 'One two ',
+    behaviours: [untilThen, refuses(400), says(['Anew'])],
+  },
   'vllm/away': {
     more: continues,
     said: 'One two ',
@@ -183,16 +187,26 @@ describe('after a crash an answer that continues', () => {
     expect(reply.text).toBe(undisturbed.text)
   })
 
-  test('keeps all of its text where the provider breaks off again, or refuses', async () => {
+  test('keeps all of its text where the provider breaks off again', async () => {
     const broken = await outcomeOf('vllm/breaks')
     expect(broken.types).toEqual(['reply.started', 'reply.resumed', 'reply.incomplete'])
     expect(broken.reply).toMatchObject({ text: 'One two three ', error: { code: 'provider_interrupted' } })
-    const refused = await outcomeOf('vllm/refuses')
-    expect(refused.reply).toMatchObject({
-      status: 'incomplete',
-      text: 'One two ',
-      error: { code: 'provider_rejected' },
-    })
+  })
+
+  test('begins anew where its model refuses to go on', async () => {
+    const { reply, types, requests } = await outcomeOf('vllm/refuses')
+    expect(types).toEqual([
+      'reply.started',
+      'reply.resumed',
+      'reply.retrying',
+      'reply.restarted',
+      'reply.completed',
+    ])
+    expect(reply).toMatchObject({ status: 'completed', text: 'Anew', attempt: 3 })
+    expect(reply.tried).toEqual([
+      { model: 'vllm/refuses', code: 'provider_rejected', at: expect.any(String) },
+    ])
+    expect(requests[2]?.body.messages).toEqual([{ role: 'user', content: 'Count' }])
   })
 
   test('waits for a provider that is away, and goes on then', async () => {
@@ -282,17 +296,29 @@ describe('after a crash', () => {
     const { body } = await server.get('/v1/replies?limit=100')
     const by = (name: string) => body.data.find(({ id }: Json) => id === asked.get(name)?.id)
     expect(by('vllm/away')).toMatchObject({ crashes: 1, failures: 1, error: null })
+    expect(by('vllm/refuses')).toMatchObject({ crashes: 1, failures: 1, error: null })
     expect(by('vllm/twice')).toMatchObject({ crashes: 2, failures: 0, error: { code: 'crashed' } })
   })
 })
 
-test('a server that is stopped is no crash: fail does not apply, and continue goes on', async () => {
+test('a server that is stopped is no crash: what may be asked again goes on, and what may not ends with what was said', async () => {
   upstream.behaves('stopped', untilThen, says(['Anew']))
-  await ask('plain/stopped', { on_crash: 'fail', max_attempts: 1 }, 'One two ')
+  upstream.behaves('stopped-once', untilThen, says(['Anew']))
+  upstream.behaves('stopped-silent', hangs(), says(['Anew']))
+  await ask('plain/stopped', { max_attempts: 1 }, 'One two ')
+  await ask('plain/stopped-once', { on_crash: 'fail' }, 'One two ')
+  await ask('plain/stopped-silent', { on_crash: 'fail' }, '')
+  await upstream.asked('stopped-silent')
   await ask('builtin/eliza', continues, '(I am ')
   expect(await server.end('SIGTERM')).toEqual({ code: 0, signal: null })
   await server.start()
   expect((await outcomeOf('plain/stopped')).reply).toMatchObject({ status: 'completed', text: 'Anew' })
+  const once = await outcomeOf('plain/stopped-once')
+  expect(once.types).toEqual(['reply.started', 'reply.incomplete'])
+  expect(once.reply).toMatchObject({ text: 'One two ', error: { code: 'crashed' }, attempt: 1 })
+  const silent = await outcomeOf('plain/stopped-silent')
+  expect(silent.reply).toMatchObject({ status: 'failed', error: { code: 'crashed' }, attempt: 1 })
+  expect([once, silent].map(({ requests }) => requests.length)).toEqual([1, 1])
   const { types } = await outcomeOf('builtin/eliza')
   expect(types).toEqual(['reply.started', 'reply.resumed', 'reply.completed'])
   expect(server.complaints).toEqual([])

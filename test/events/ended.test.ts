@@ -78,7 +78,7 @@ describe('what has no events', () => {
   test('is a message that a client said', async () => {
     expect(await get(`/v1/messages/${message.id}/events`)).toMatchObject({
       status: 404,
-      body: { code: 'not_found' },
+      body: { code: 'not_found', detail: expect.stringContaining('No model made this message') },
     })
   })
 

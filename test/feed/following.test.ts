@@ -252,6 +252,15 @@ describe('who asks for what is not there', () => {
         body: { errors: [{ in: 'query', field: 'after' }] },
       })
     }
+    // Of as many messages as there are, but none that the server gives.
+    await server.say(id, 'Hello')
+    await server.say(id, 'Hello again')
+    for (const after of ['4.0.4.0_2-x', '4.0.4.0_4-1', '4.0.2.0_5-1', '4.0.4.0_2-1_2-2']) {
+      expect(await server.get(`${path}?after=${after}`)).toMatchObject({
+        status: 422,
+        body: { errors: [{ in: 'query', field: 'after' }] },
+      })
+    }
     expect(await server.request('GET', path, undefined, { 'last-event-id': '7.0.8.0' })).toMatchObject({
       status: 422,
       body: { errors: [{ in: 'header', field: 'last-event-id' }] },

@@ -151,6 +151,13 @@ describe(`jobs on ${engine}`, () => {
     await isRunning('x')
   })
 
+  test('the oldest runs first, whatever its group: one that has many jobs holds up no other', async () => {
+    await begin(patient, { maxRunning: 1 })
+    await enqueue(job('a'), job('b'), job('x', 'other'), job('c'), job('y', 'other'))
+    for (const id of ['a', 'b', 'x', 'c', 'y']) (await isRunning(id)).end()
+    expect(looked).toEqual(['a', 'b', 'x', 'c', 'y'])
+  })
+
   test('what waits for its time is counted as waiting', async () => {
     await begin()
     await enqueue({ ...job('a'), notBefore: Date.now() + 60_000 })

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { type Chunk, createChunkReader } from '../../src/providers/openai-compatible/chunks.ts'
 import { chatCompletionBody } from '../../src/providers/openai-compatible/request.ts'
 import { usualTokenLimit } from '../../src/providers/openai-compatible/token-limit.ts'
+import { type ChatUsage, chatUsage } from '../../src/providers/openai-compatible/usage.ts'
 
 describe('a request for a chat completion', () => {
   const messagesOf = (prompt: LanguageModelV4Prompt) => chatCompletionBody('m', { prompt })['messages']
@@ -238,9 +239,41 @@ describe('the chunks of a chat completion', () => {
     })
   })
 
+  test('say nothing with what is of another kind: a call gets an id of ours, and must have a name', () => {
+    const call = { index: 0, id: 5, function: { name: 7, arguments: '{' } }
+    expect(() => partsOf({ tool_calls: [call] })).toThrow('without a name')
+    const rest = { index: 0, function: { name: 'add', arguments: '}' } }
+    const parts = partsOf({ tool_calls: [call] }, { tool_calls: [null, rest] }, { tool_calls: { a: 1 } })
+    expect(parts.find(({ type }) => type === 'tool-call')).toMatchObject({
+      toolCallId: expect.stringMatching(/^call_/),
+      toolName: 'add',
+    })
+    expect(partsOf({ content: 'x' }, { finish: { a: 1 } }).at(-1)).toMatchObject({
+      finishReason: { unified: 'stop', raw: undefined },
+    })
+  })
+
   test('are no answer where they end without a mark', () => {
     const reader = createChunkReader(() => {})
     reader.take({ choices: [{ delta: { content: 'Half' } }] })
     expect(() => reader.end({ sawDone: false })).toThrow('without a finish reason')
   })
+})
+
+describe('the usage of a chat completion', () => {
+  test.each([['7'], ['abc'], [-1], [1.5], [Number.NaN], [{}], [null], [true]])(
+    'is not known from %j',
+    (odd) => {
+      const usage = {
+        prompt_tokens: odd,
+        completion_tokens: 3,
+        prompt_tokens_details: { cached_tokens: odd },
+        completion_tokens_details: 'none',
+      }
+      expect(chatUsage(usage as unknown as ChatUsage)).toEqual({
+        inputTokens: { total: undefined, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
+        outputTokens: { total: 3, text: 3, reasoning: undefined },
+      })
+    },
+  )
 })

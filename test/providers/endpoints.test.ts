@@ -1,7 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Json } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { echoes, hangs, startUpstream, type Upstream } from '../support/upstream.ts'
+import { type Behaviour, echoes, hangs, resets, startUpstream, type Upstream } from '../support/upstream.ts'
 
 let lab: Upstream
 let cloud: Upstream
@@ -49,6 +50,11 @@ describe('endpoints by name', () => {
     expect(cloud.requests[0]?.headers.authorization).toBeUndefined()
   })
 
+  test('may be called as something that every object has', async () => {
+    server = await startServer({ PROVIDERS: JSON.stringify({ constructor: { base_url: lab.url } }) })
+    expect(await ask({ model: 'constructor/any' })).toMatchObject({ status: 'completed' })
+  })
+
   test('are told the limit of an answer under the name that each of them knows', async () => {
     await start({}, { token_limit: 'max_completion_tokens' })
     for (const model of ['lab/o3', 'cloud/big']) await ask({ model, max_output_tokens: 50 })
@@ -82,6 +88,24 @@ describe('endpoints by name', () => {
     await start({ DEFAULT_MODEL: 'cloud/llama' })
     await lab.stop()
     expect(await idsListed()).toEqual(['cloud/llama', 'builtin/eliza'])
+  })
+
+  test('that close a connection which was kept are asked again, but not where that had time to ask them', async () => {
+    await start({ MAX_PROVIDER_FAILURES: '1' })
+    const late: Behaviour = async (response) => {
+      await pause(800)
+      response.destroy()
+    }
+    lab.behaves('qwen', echoes(), resets(), echoes(), late)
+    const model = 'lab/qwen'
+    expect(await ask({ model })).toMatchObject({ status: 'completed' })
+    expect(await ask({ model })).toMatchObject({ status: 'completed', attempt: 1 })
+    expect(lab.requests).toHaveLength(3)
+    expect(await ask({ model })).toMatchObject({
+      status: 'failed',
+      error: { code: 'provider_unavailable' },
+    })
+    expect(lab.requests).toHaveLength(4)
   })
 
   test('may take longer to their first token than others', async () => {

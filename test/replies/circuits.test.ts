@@ -1,13 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
-import { echoes, hangs, holdsBack, refuses, startUpstream, type Upstream } from '../support/upstream.ts'
+import {
+  begin,
+  type Behaviour,
+  echoes,
+  hangs,
+  holdsBack,
+  refuses,
+  startUpstream,
+  type Upstream,
+} from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 
 let upstream: Upstream
 /** Leaves a provider alone for long, and one that tries it again soon. */
 let patient: TestServer
 let quick: TestServer
-const names = ['a', 'b', 'c', 'd', 'e', 'f']
+const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
 
 beforeAll(async () => {
   upstream = await startUpstream()
@@ -55,9 +64,24 @@ async function letOthersGoBy(server: TestServer) {
   }
 }
 
+async function ended(id: string) {
+  return (await quick.events(`/v1/messages/${id}/events`)).at(-1)?.type
+}
+
 async function healthOf(server: TestServer, model: string) {
   const { body } = await server.get('/v1/models')
   return body.data.find(({ id }: { id: string }) => id === model).health
+}
+
+/** Breaks off before the first token, once it is told to. */
+function breaksWhenTold(): { behaviour: Behaviour; breakOff: () => void } {
+  const told = Promise.withResolvers<void>()
+  const behaviour: Behaviour = async (response) => {
+    begin(response)
+    await told.promise
+    response.destroy()
+  }
+  return { behaviour, breakOff: told.resolve }
 }
 
 describe('a provider that failed again and again', () => {
@@ -138,6 +162,34 @@ describe('a provider that failed again and again', () => {
     await until('left alone again', async () => (await healthOf(quick, 'f/f')).status === 'unavailable')
     const next = await post(quick, 'f/f')
     expect((await quick.events(`/v1/messages/${next.id}/events`)).at(-1)?.type).toBe('reply.completed')
+  })
+})
+
+describe('a call that fails late, of before its provider was left alone', () => {
+  test('neither takes the trial from the one that tries it, nor has a provider that is back left alone', async () => {
+    const [early, late] = [breaksWhenTold(), breaksWhenTold()]
+    const { behaviour: trial, goOn } = holdsBack([], ['Back.'])
+    const both = [early.behaviour, early.behaviour, late.behaviour, late.behaviour]
+    upstream.behaves('g', ...both, refuses(500), refuses(500), trial, echoes())
+    const old: string[] = []
+    for (let count = 1; count <= 4; count += 1) {
+      old.push((await post(quick, 'g/g')).id)
+      await upstream.asked('g', count)
+    }
+    for (let count = 0; count < 2; count += 1) await ended((await post(quick, 'g/g')).id)
+    expect(await healthOf(quick, 'g/g2')).toMatchObject({ status: 'unavailable' })
+
+    const { id } = await post(quick, 'g/g')
+    await upstream.asked('g', 7)
+    early.breakOff()
+    for (const each of old.slice(0, 2)) expect(await ended(each)).toBe('reply.failed')
+    goOn()
+    expect(await ended(id)).toBe('reply.completed')
+    expect(await healthOf(quick, 'g/g2')).toMatchObject({ status: 'ok' })
+
+    late.breakOff()
+    for (const each of old.slice(2)) expect(await ended(each)).toBe('reply.failed')
+    expect(await healthOf(quick, 'g/g2')).toMatchObject({ status: 'ok' })
   })
 })
 

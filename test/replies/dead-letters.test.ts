@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Json, textOf } from '../support/client.ts'
+import { engine } from '../support/database.ts'
 import { nobody } from '../support/patterns.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
@@ -225,7 +226,10 @@ describe('requeueing', () => {
     expect(await requeue(body.reply.id)).toMatchObject({ status: 409, body: { code: 'conflict' } })
     const whole = await ended(says(['Whole']))
     expect(await requeue(whole.id)).toMatchObject({ status: 409, body: { code: 'conflict' } })
-    expect((await requeue(body.message.id)).status).toBe(404)
+    expect(await requeue(body.message.id)).toMatchObject({
+      status: 404,
+      body: { code: 'not_found', detail: expect.stringContaining('No model made this message') },
+    })
     expect((await requeue(nobody)).status).toBe(404)
     expect((await requeue('7')).status).toBe(422)
   })
@@ -264,6 +268,25 @@ describe('requeueing', () => {
     const types = (await eventsOf(failed)).map(({ type }) => type)
     expect(types.filter((type) => type === 'reply.requeued')).toHaveLength(1)
   })
+})
+
+test('the copy that a fork made of a failed reply says what was tried, and that it is to be regenerated', async () => {
+  upstream.behaves('refuses', refuses(401))
+  upstream.behaves('refuses-too', refuses(400))
+  const model = ['openai/refuses', 'openai/refuses-too']
+  const source = await server.begin()
+  const { reply } = await server.say(source, 'Hello', { model })
+  const { body: fork } = await server.post(`/v1/interactions/${source}/fork`, {})
+  const { body: messages } = await server.get(`/v1/interactions/${fork.id}/messages`)
+  const copy = messages.data[1]
+  expect(copy).toMatchObject({ status: 'failed', tried: reply.tried, model: reply.model })
+  expect(copy.tried).toHaveLength(1)
+  expect(await requeue(copy.id)).toMatchObject({
+    status: 409,
+    body: { code: 'conflict', detail: expect.stringContaining('regenerate') },
+  })
+  expect((await requeueAll({ model: reply.model })).body.requeued).toBe(1)
+  expect(idsOf(await list(`&status=failed&model=${model[1]}`))).toContain(copy.id)
 })
 
 describe('requeueing many', () => {
@@ -311,6 +334,19 @@ describe('requeueing many', () => {
     expect(await read(broken)).toMatchObject({ status: 'completed', text: 'Whole' })
   })
 
+  test('leaves out what is not kept: nobody would read it', async () => {
+    upstream.behaves('gone', refuses(400), says(['Whole']))
+    const model = 'openai/gone'
+    const messages = [{ role: 'user', content: 'Hello' }]
+    expect((await server.post('/v1/chat/completions', { model, messages })).status).toBe(400)
+    const [failed] = await list(`&status=failed&model=${model}`)
+    expect((await requeueAll({ model })).body).toMatchObject({ requeued: 0, has_more: false })
+    // By its own name it may be.
+    expect((await requeue(failed.id)).status).toBe(200)
+    await eventsOf(failed)
+    expect((await read(failed)).status).toBe('completed')
+  })
+
   test.each([
     [{ status: 'completed' }, 'status'],
     [{ limit: 101 }, 'limit'],
@@ -320,6 +356,34 @@ describe('requeueing many', () => {
     expect(await requeueAll(body)).toMatchObject({ status: 422, body: { errors: [{ in: 'body', field }] } })
   })
 })
+
+// On PostgreSQL each reply that waits has a job, and there is no room for any sooner than for more in one interaction.
+test.skipIf(engine === 'postgres')(
+  'requeueing many stops in front of what there is no room for',
+  async () => {
+    const crowded = await startServer({ OPENAI_BASE_URL: upstream.url, MAX_QUEUED_REPLIES: '2' })
+    const path = '/v1/replies/requeue'
+    try {
+      upstream.behaves('first', refuses(400), says(['Whole']))
+      upstream.behaves('crowd', refuses(400), refuses(400), refuses(400), refuses(400), hangs())
+      const { reply: first } = await crowded.say(await crowded.begin(), 'Hello', { model: 'openai/first' })
+      const id = await crowded.begin({ model: 'openai/crowd' })
+      const crowd: Json[] = []
+      for (let count = 0; count < 4; count += 1) crowd.push((await crowded.say(id, 'Hello')).reply)
+      for (const { id: each } of crowd.slice(0, 3)) await crowded.post(`/v1/messages/${each}/requeue`)
+
+      const { body } = await crowded.post(path, {})
+      expect(body).toMatchObject({ requeued: 1, has_more: true, next: first.id })
+      await crowded.events(`/v1/messages/${first.id}/events`)
+      const goOn = { after: body.next }
+      expect(await crowded.post(path, goOn)).toMatchObject({ status: 503, body: { code: 'server_busy' } })
+      await crowded.post(`/v1/messages/${crowd[0].id}/cancel`)
+      expect((await crowded.post(path, goOn)).body).toMatchObject({ requeued: 1, has_more: false })
+    } finally {
+      await crowded.stop()
+    }
+  },
+)
 
 test('a reply whose events go soon is not made again, because they could not go on', async () => {
   const failed = await ended(refuses(400))

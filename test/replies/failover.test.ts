@@ -98,6 +98,14 @@ describe.each(faults)('a provider that %s', (_, code, fault) => {
   })
 })
 
+test('a model that cannot do what is asked hands over to one that may', async () => {
+  const next = modelOf('two', says(['{}']))
+  const given = { model: ['builtin/eliza', next], response_format: { type: 'json_object' } }
+  const { reply } = await server.say(await server.begin(), 'Hello', given)
+  expect(reply).toMatchObject({ status: 'completed', text: '{}', model: next })
+  expect(reply.tried).toMatchObject([{ model: 'builtin/eliza', code: 'unsupported_by_model' }])
+})
+
 describe('the next model is not asked', () => {
   test.each([
     ['breaks off after its first words', breaksAfter(['Half']), 'incomplete', 'provider_interrupted'],

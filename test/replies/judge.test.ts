@@ -6,7 +6,7 @@ import { ProviderFailure } from '../../src/providers/failure.ts'
 import type { Answer } from '../../src/replies/ask.ts'
 import { judge } from '../../src/replies/judge.ts'
 
-const limits = { maxProviderFailures: 4, maxThrottles: 4, retryBaseMs: 1 }
+const limits = { maxProviderFailures: 4, maxThrottles: 4, retryBaseMs: 1, maxProviderWaitMs: 600_000 }
 const alone = { model: 'one/any', models: ['one/any'], tried: [] }
 const first = { ...alone, failures: 0, throttles: 0 }
 const last = { ...alone, failures: 3, throttles: 3 }
@@ -77,6 +77,21 @@ describe('what becomes of a reply', () => {
     expect(next({ content: said, isOld: true })).toMatchObject({ kind: 'retry', next: { model: 'one/any' } })
     expect(next({ content: said, isOld: false })).toMatchObject(endsAs('incomplete', 'provider_unavailable'))
   })
+
+  test.each(['provider_rejected', 'unsupported_by_model'] as const)(
+    'one that its model does not go on with is asked for from the beginning, once more (%s)',
+    (code) => {
+      const refused = { content: said, isOld: true, failure: new ProviderFailure(code, 'no prefill') }
+      const next = {
+        model: 'one/any',
+        delayMs: 0,
+        tries: { failures: 4, tried: [{ code, cannotGoOn: true }] },
+      }
+      expect(verdictOn(refused, last)).toMatchObject({ kind: 'retry', next })
+      expect(verdictOn({ ...refused, isOld: false })).toMatchObject(endsAs('incomplete', code))
+      expect(verdictOn({ ...refused, content: [] })).toMatchObject(endsAs('failed', code))
+    },
+  )
 
   test('an end for no known reason is an end, where the provider gave one', () => {
     expect(verdictOn({ content: said, finish: ended('other', 'recitation') })).toMatchObject({

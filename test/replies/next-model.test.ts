@@ -3,7 +3,7 @@ import type { ReplyErrorCode } from '../../src/errors.ts'
 import { ProviderFailure } from '../../src/providers/failure.ts'
 import { chooseNow, type Course, decideNext } from '../../src/replies/failover.ts'
 
-const limits = { maxProviderFailures: 2, maxThrottles: 3, retryBaseMs: 100 }
+const limits = { maxProviderFailures: 2, maxThrottles: 3, retryBaseMs: 100, maxProviderWaitMs: 600_000 }
 const now = 1_000_000
 const models = ['a', 'b', 'c']
 const begun: Course = { model: 'a', models, failures: 0, throttles: 0, tried: [] }
@@ -24,7 +24,7 @@ function after(
     next = decideNext(failure, { ...state, model }, { facts, limits, now, random: 1 })
     state = { ...state, ...next?.tries }
   }
-  return next && { model: next.model, delayMs: next.delayMs, ...next.tries, tried: next.tries.tried.length }
+  return next && { ...next, ...next.tries, tried: next.tries.tried.length }
 }
 
 describe('who is asked next', () => {
@@ -70,7 +70,7 @@ describe('who is asked next', () => {
     expect(
       after([
         ['a', 'provider_unauthorized'],
-        ['b', 'model_not_found'],
+        ['b', 'unsupported_by_model'],
         ['c', 'provider_rate_limited', 11 * 60_000],
       ]),
     ).toBeUndefined()
@@ -104,9 +104,21 @@ describe('who is asked next', () => {
     expect(after([['a', 'provider_unavailable']], { away: { b: 5_000 } })).toMatchObject({ model: 'c' })
     expect(after([['a', 'provider_unauthorized']], { away: { b: 5_000, c: 4_000 } })).toMatchObject({
       model: 'c',
-      delayMs: 4_000,
+      // Not together with all others that wait for it.
+      delayMs: 4_500,
+      waitingSince: now,
       failures: 0,
     })
+  })
+
+  test('one that may not be asked again yet is waited for, but not for longer than may be', () => {
+    const alone = { ...begun, models: ['a'] }
+    const wait = (awayMs: number) =>
+      after([['a', 'provider_unavailable']], { course: alone, away: { a: awayMs } })
+    expect(wait(4_000)).toMatchObject({ model: 'a', delayMs: 5_000, waitingSince: now, failures: 1 })
+    expect(wait(3_600_000)).toMatchObject({ delayMs: 600_000, waitingSince: now })
+    expect(wait(1)).toMatchObject({ delayMs: 100 })
+    expect(after([['a', 'provider_unavailable']], { course: alone })).toMatchObject({ waitingSince: null })
   })
 
   test('when the tries are spent, nobody is waited for', () => {

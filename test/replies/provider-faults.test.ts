@@ -119,6 +119,18 @@ test('a provider that nobody runs is told as unavailable', async () => {
   expect(reply).toMatchObject({ status: 'failed', attempt: 3, error: { code: 'provider_unavailable' } })
 })
 
+test('what a provider sends behind the end of its answer is no part of it, and counts that are none are not told', async () => {
+  const chunk = (content: string) => `data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`
+  const usage = { choices: [], usage: { prompt_tokens: '7', completion_tokens: { of: 3 } } }
+  const end = `data: ${JSON.stringify(usage)}\n\ndata: [DONE]\n\n`
+  const { reply } = await askOf(sends(`${chunk('Done.')}${end}${chunk(' And more.')}`))
+  expect(reply).toMatchObject({
+    status: 'completed',
+    text: 'Done.',
+    usage: { input_tokens: null, output_tokens: null },
+  })
+})
+
 test('an endpoint that does not stream answers in one piece', async () => {
   const body = { choices: [{ message: { content: 'Whole.' }, finish_reason: 'stop' }] }
   const { reply } = await askOf(sends(JSON.stringify(body), 'application/json'))

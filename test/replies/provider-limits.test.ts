@@ -12,8 +12,14 @@ beforeAll(async () => {
   upstream = await startUpstream()
   const endpoint = { base_url: upstream.url }
   const env = {
-    PROVIDERS: JSON.stringify({ slow: endpoint, few: endpoint, free: endpoint }),
-    PROVIDER_LIMITS: JSON.stringify({ slow: { requests_per_minute: 3 }, few: { max_running: 1 } }),
+    PROVIDERS: JSON.stringify({ slow: endpoint, few: endpoint, free: endpoint, late: endpoint }),
+    PROVIDER_LIMITS: JSON.stringify({
+      slow: { requests_per_minute: 3 },
+      few: { max_running: 1 },
+      late: { requests_per_minute: 2 },
+    }),
+    // What was asked is not asked again after a restart.
+    STOP_GRACE_MS: '5000',
   }
   server = await startServer(env, undefined, () => Date.now() + aheadMs)
 })
@@ -43,7 +49,7 @@ function asked(model: string) {
 
 test('no more are asked of a provider in a minute than it may be; the others wait, and lose no try', async () => {
   // Almost a minute ago.
-  aheadMs = -59_000
+  aheadMs = -62_000
   upstream.behaves('m', refuses(500), echoes())
   // With the try that failed, these are three.
   for (const id of [await post('slow/m'), await post('slow/m')])
@@ -67,6 +73,25 @@ test('the limit holds after a restart, and a wait can be cancelled', async () =>
   expect((await server.post(`/v1/messages/${last}/cancel`)).body.status).toBe('cancelled')
   expect(asked('m')).toHaveLength(6)
   expect((await Promise.all(ids.map(read))).filter(({ status }) => status === 'completed')).toHaveLength(2)
+})
+
+test('a time that was agreed for before a restart is not on top of those of now', async () => {
+  aheadMs = -180_000
+  upstream.behaves('l', echoes())
+  for (const id of [await post('late/l'), await post('late/l')])
+    expect(await ended(id)).toBe('reply.completed')
+  aheadMs = -150_000
+  const waiting = [await post('late/l'), await post('late/l')]
+  expect(await ended(await post('free/n'))).toBe('reply.completed')
+  const restarted = server.restart()
+  // Not before it has stopped to ask.
+  aheadMs = 0
+  await restarted
+  for (const id of waiting) expect(await ended(id)).toBe('reply.completed')
+  const [next, elsewhere] = [await post('late/l'), await post('free/n')]
+  expect(await ended(elsewhere)).toBe('reply.completed')
+  expect(await read(next)).toMatchObject({ status: 'queued', attempt: 0 })
+  expect(asked('l')).toHaveLength(4)
 })
 
 test('a provider makes no more answers at the same time than it may, whatever others may', async () => {

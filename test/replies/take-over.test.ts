@@ -1,18 +1,20 @@
 import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import { describe, expect, test } from 'vitest'
 import type { ContentPart } from '../../src/messages/content.ts'
+import type { Tried } from '../../src/replies/failover.ts'
 import { goOn } from '../../src/replies/go-on.ts'
-import { beginningOf } from '../../src/replies/take-over.ts'
+import { beginningOf, isClaimedFirst } from '../../src/replies/take-over.ts'
 
 const text = (said: string): ContentPart => ({ type: 'text', text: said })
 const thought: ContentPart = { type: 'reasoning', text: 'hm' }
+const untried: Tried[] = []
 const said = [thought, text('Once ')]
 const call: ContentPart = { type: 'tool_call', call_id: 'a', name: 'look', arguments: '{' }
 /** As the model that is to be asked said it. */
 const told = (content: ContentPart[], speaker = 'lab/one') => ({ said: content, speaker })
 
 describe('an attempt at a reply that was left by a crash', () => {
-  const left = { status: 'in_progress', attempt: 1, crashes: 0, model: 'lab/one' } as const
+  const left = { status: 'in_progress', attempt: 1, crashes: 0, model: 'lab/one', tried: untried } as const
 
   test.each([
     // What was asked for, whether the model can go on, the crashes before; given up, and what stays.
@@ -64,6 +66,15 @@ describe('an attempt at a reply that was left by a crash', () => {
     expect(beginningOf({ ...left, options: plain }, true, 5).keeps?.(told(said))).toBe(true)
   })
 
+  test('does not go on with what its model has refused to go on with', () => {
+    const refused = { code: 'provider_rejected', at: 1, round: 0, again: 1, cannotGoOn: true } as const
+    const keepsWhere = (model: string) =>
+      beginningOf({ ...left, options: { onCrash: 'continue' }, tried: [{ ...refused, model }] }, true, 5)
+        .keeps
+    expect(keepsWhere('lab/one')).toBeUndefined()
+    expect(keepsWhere('lab/other')?.(told(said))).toBe(true)
+  })
+
   test('ends with what was said, whoever said it', () => {
     const { keeps } = beginningOf({ ...left, options: { onCrash: 'fail' } }, true, 5)
     expect(keeps?.(told([text('Once '), call], 'lab/other'))).toBe(true)
@@ -76,6 +87,7 @@ test.each(['retry', 'continue', 'fail'] as const)('one that was put back was not
     attempt: 3,
     crashes: 9,
     model: 'lab/one',
+    tried: untried,
     options: { onCrash, maxAttempts: 1 },
   } as const
   const { isGivenUp, keeps } = beginningOf(queued, true, 5)
@@ -89,10 +101,30 @@ test('a first attempt has nothing to keep', () => {
     attempt: 0,
     crashes: 0,
     model: 'lab/one',
+    tried: untried,
     options: { onCrash: 'continue' },
   } as const
   expect(beginningOf(fresh, true, 5)).toEqual({ isGivenUp: false, keeps: undefined })
 })
+
+type Special = Partial<Parameters<typeof isClaimedFirst>[0]> & { mayStay?: boolean }
+
+test.each([
+  // What else is true of it; claimed first.
+  ['nothing', {}, false],
+  ['it may be asked again', { options: { onCrash: 'continue' } }, false],
+  ['something may stay', { mayStay: true }, true],
+  ['it may be asked for once only', { options: { onCrash: 'fail' } }, true],
+  ['its attempts are numbered', { options: { maxAttempts: 3 } }, true],
+  ['it is older than its process', { id: 'a' }, true],
+  ['its time was agreed', { slotAt: 1 }, true],
+] as const)(
+  'is claimed before its model is asked, or not: %s',
+  (_, { mayStay, ...more }: Special, isFirst) => {
+    const reply = { id: 'c', options: {}, slotAt: null, ...more }
+    expect(isClaimedFirst(reply, mayStay ? () => true : undefined, 'b')).toBe(isFirst)
+  },
+)
 
 describe('going on with an answer', () => {
   async function seam(before: string, ...pieces: string[]): Promise<string> {

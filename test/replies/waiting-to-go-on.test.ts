@@ -43,13 +43,14 @@ async function turnOf(events: ReplyEvent[], reply = left) {
     storage: { write: (work: (tx: unknown) => unknown) => work({}) },
     store: {
       move: async (_: unknown, { model }: { model: string }) => done.push({ movedTo: model }) > 0,
-      putOff: async (_: unknown, { notBefore }: { notBefore: number }) => done.push({ notBefore }) > 0,
+      putOff: async (_: unknown, { notBefore, slotAt }: { notBefore: number; slotAt: number | null }) =>
+        done.push({ notBefore, ...(slotAt !== null && { slotAt }) }) > 0,
     },
     events: { read: async () => events },
     models: { resolve: (name: string) => ({ name, provider: { name } }) },
     facts: { askableAt: (name: string) => (name === 'shut/one' ? opensAt : 0) },
     jobOf: () => ({}),
-    limits: { maxProviderWaitMs: 600_000, requestsPerMinute: new Map() },
+    limits: { maxProviderFailures: 4, maxProviderWaitMs: 600_000, requestsPerMinute: new Map() },
     now: () => time,
     random: () => 0,
   } as unknown as Parameters<typeof createTurns>[0])
@@ -66,4 +67,9 @@ test('where it said nothing, or begins anew anyway, the next one is asked', asyn
   expect(await turnOf(log('shut/one'))).toEqual(toNext)
   expect(await turnOf(log('open/other', 'One '))).toEqual(toNext)
   expect(await turnOf(log('shut/one', 'One '), { ...left, options: { models } })).toEqual(toNext)
+})
+
+test('a time that was agreed for is kept while its provider may not be asked, so that it can be taken back', async () => {
+  const agreed = { ...left, models: ['shut/one'], slotAt: time }
+  expect(await turnOf(log('shut/one'), agreed)).toEqual([{ notBefore: opensAt, slotAt: time }])
 })

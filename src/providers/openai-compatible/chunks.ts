@@ -5,7 +5,7 @@ import type {
 } from '@ai-sdk/provider'
 import { refusalMark } from '../call-options.ts'
 import { explainFailure, ProviderFailure } from '../failure.ts'
-import { createToolCalls, isJson, type ToolCall, type ToolCallDelta } from './tool-calls.ts'
+import { callsIn, createToolCalls, isJson, type ToolCall, type ToolCallDelta } from './tool-calls.ts'
 import { type ChatUsage, chatUsage, finishReason } from './usage.ts'
 
 /** A `chat.completion.chunk`, and a whole `chat.completion`, as far as they are read. */
@@ -53,7 +53,8 @@ export function createChunkReader(
     const choice = chunk.choices?.[0]
     const delta = choice?.delta ?? choice?.message
     if (delta) takeDelta(delta)
-    if (choice?.finish_reason) finish = finishReason(choice.finish_reason)
+    const reason = choice?.finish_reason
+    if (typeof reason === 'string' && reason !== '') finish = finishReason(reason)
   }
 
   function takeDelta(delta: Delta) {
@@ -61,7 +62,7 @@ export function createChunkReader(
     if (delta.reasoning_content) mark = onThought()
     say('text', delta.content)
     say('refusal', delta.refusal)
-    for (const { call, more } of toolCalls.take(delta.tool_calls ?? [])) tellCall(call, more)
+    for (const { call, more } of toolCalls.take(callsIn(delta.tool_calls))) tellCall(call, more)
   }
 
   function say(kind: 'text' | 'reasoning' | 'refusal', delta: string | null | undefined) {

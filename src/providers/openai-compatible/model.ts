@@ -139,6 +139,8 @@ function readEvents(response: IncomingMessage, type: string, reader: ChunkReader
         if (error.type === 'max-buffer-size-exceeded') throw error
       },
       onEvent({ data }) {
+        // What stands behind it is no part of the answer, also where it comes together with it.
+        if (sawDone) return
         if (data === '[DONE]') sawDone = true
         else reader.take(parseChunk(data))
       },

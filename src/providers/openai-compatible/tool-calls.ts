@@ -63,6 +63,21 @@ export function createToolCalls() {
   return { calls, take }
 }
 
+/** What is given, as far as it is calls: an id or a name that is no text says nothing. */
+export function callsIn(given: unknown): ToolCallDelta[] {
+  if (!Array.isArray(given)) return []
+  const calls = given.filter((call: unknown) => typeof call === 'object' && call !== null) as ToolCallDelta[]
+  return calls.map(({ id, function: called, ...rest }) => ({
+    ...rest,
+    id: textIn(id),
+    function: { ...called, name: textIn(called?.name) },
+  }))
+}
+
+function textIn(given: unknown): string {
+  return typeof given === 'string' ? given : ''
+}
+
 /** Whether it says once more what was said, as the last piece of some proxies does. */
 function isRepeated(delta: ToolCallDelta, call: ToolCall, more: string): boolean {
   if (nameIn(delta) !== call.name || !isWhole(call)) return false

@@ -1,18 +1,19 @@
 import type { LanguageModelV4FinishReason, LanguageModelV4Usage } from '@ai-sdk/provider'
 
+/** As an endpoint sends it: what is no number says nothing. */
 export interface ChatUsage {
-  prompt_tokens?: number | null
-  completion_tokens?: number | null
-  prompt_tokens_details?: { cached_tokens?: number | null } | null
-  completion_tokens_details?: { reasoning_tokens?: number | null } | null
+  prompt_tokens?: unknown
+  completion_tokens?: unknown
+  prompt_tokens_details?: { cached_tokens?: unknown } | null
+  completion_tokens_details?: { reasoning_tokens?: unknown } | null
 }
 
 /** The usage of a chat completion; what the endpoint does not say is undefined, never 0. */
 export function chatUsage(usage: ChatUsage | null | undefined): LanguageModelV4Usage {
-  const input = usage?.prompt_tokens ?? undefined
-  const output = usage?.completion_tokens ?? undefined
-  const cached = usage?.prompt_tokens_details?.cached_tokens ?? undefined
-  const reasoning = usage?.completion_tokens_details?.reasoning_tokens ?? undefined
+  const input = countIn(usage?.prompt_tokens)
+  const output = countIn(usage?.completion_tokens)
+  const cached = countIn(usage?.prompt_tokens_details?.cached_tokens)
+  const reasoning = countIn(usage?.completion_tokens_details?.reasoning_tokens)
   return {
     inputTokens: {
       total: input,
@@ -26,6 +27,10 @@ export function chatUsage(usage: ChatUsage | null | undefined): LanguageModelV4U
       reasoning,
     },
   }
+}
+
+function countIn(given: unknown): number | undefined {
+  return Number.isSafeInteger(given) && (given as number) >= 0 ? (given as number) : undefined
 }
 
 /** Why a chat completion ended, in the port's words. */

@@ -1,12 +1,12 @@
 import type { Clock } from '../../clock.ts'
-import { notFound, ParleyError } from '../../errors.ts'
+import { noReply, notFound, ParleyError } from '../../errors.ts'
 import type { Changes } from '../../events/changes.ts'
 import type { EventLog } from '../../events/log.ts'
 import { firstIdAt } from '../../ids.ts'
 import type { Job, Jobs } from '../../jobs/jobs.ts'
 import { isOpen, type Message } from '../../messages/message.ts'
 import type { MessageStore } from '../../messages/store.ts'
-import type { PageRequest } from '../../paging.ts'
+import { type PageRequest, readsBackwards } from '../../paging.ts'
 import type { Storage, Transaction } from '../../storage/storage.ts'
 import type { WaitingReply } from '../open-store.ts'
 import { tooManyWait } from '../post.ts'
@@ -43,13 +43,13 @@ export function createRequeue(parts: {
 
   /**
    * Requeues the reply `id` of an owner and resolves with it. Rejects with `reply_in_progress` where it is open,
-   * with `conflict` where it has its answer or was cancelled, and with `events_expired` where its log is not kept
-   * any more, because its events could not go on in it. `also` is stored in the same transaction.
+   * with `conflict` where it has its answer, was cancelled or is a copy, and with `events_expired` where its log is not
+   * kept any more, because its events could not go on in it. `also` is stored in the same transaction.
    */
   function requeue(ownerId: string, id: string, also: (tx: Transaction) => Promise<void>): Promise<Message> {
     return storage.write(async (tx) => {
       const message = await find(tx, ownerId, id)
-      if (!message.making) throw notFound('This message was not made by a model; its reply')
+      if (!message.making) throw noReply()
       if (jobs.waiting >= maxQueuedReplies) throw tooManyWait()
       await changes.hold(tx, [message.interactionId])
       const fits = await hasRoom(tx, message)
@@ -63,8 +63,8 @@ export function createRequeue(parts: {
   }
 
   /**
-   * Requeues those of an owner's replies that `filter` names and `request` asks for. Rejects with `server_busy`
-   * where there is room for none.
+   * Requeues those of an owner's replies that `filter` names and `request` asks for, up to the first that there is no
+   * room for. Rejects with `server_busy` where that is the first of all.
    */
   function requeueAll(
     ownerId: string,
@@ -83,10 +83,19 @@ export function createRequeue(parts: {
         page.data.map(({ interactionId }) => interactionId),
       )
       let count = 0
-      for (const reply of page.data) {
-        if ((await hasRoom(tx, reply)) && (await reopen(tx, reply.id, keptFrom))) count += 1
+      let { hasMore, next } = page
+      let last: string | undefined
+      for (const { id, ...place } of readsBackwards(request) ? page.data.toReversed() : page.data) {
+        if (!(await hasRoom(tx, place))) {
+          if (last === undefined) throw tooManyWait()
+          hasMore = true
+          next = last
+          break
+        }
+        if (await reopen(tx, id, keptFrom)) count += 1
+        last = id
       }
-      const requeued = { count, hasMore: page.hasMore, next: page.next }
+      const requeued = { count, hasMore, next }
       await also(tx, requeued)
       return requeued
     })
@@ -102,7 +111,9 @@ export function createRequeue(parts: {
     const reply = await deadLetters.reopen(tx, id, now())
     if (!reply) return false
     const place = await events.endOf(tx, reply.log)
-    if (id < keptFrom || place.next === 1) throw expired()
+    if (id < keptFrom) throw expired()
+    // What has ended has its end in its log, if it is its own.
+    if (place.next === 1) throw isCopy()
     await messages.writeContent(tx, { id, content: [], tokens: 0, now: now() })
     const { interactionId, position } = reply
     const what = { message_id: id, position, after_event: place.next - 1 }
@@ -131,6 +142,14 @@ function refusalOf({ making }: Message): ParleyError {
   if (making && isOpen(making.status))
     return new ParleyError('reply_in_progress', 'This reply is still being made.')
   return new ParleyError('conflict', `This reply is ${making?.status}: only what failed can be made again.`)
+}
+
+function isCopy(): ParleyError {
+  return new ParleyError(
+    'conflict',
+    'This reply is the copy that a fork made of another one, and has no events of its own to go on in; ' +
+      'regenerate it (POST /v1/messages/{id}/regenerate).',
+  )
 }
 
 function expired(): ParleyError {

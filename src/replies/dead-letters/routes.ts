@@ -24,7 +24,9 @@ export function deadLetterRoutes(
       schema: {
         tags,
         summary: 'List replies, newest first',
-        description: 'With `status=failed`, those that were given up.',
+        description:
+          'With `status=failed`, those that were given up. Also those that were asked for through the API of OpenAI and are ' +
+          'not stored, as long as they are there, and the copies that a fork made; neither are requeued with others.',
         querystring: repliesQuery,
         response: { 200: replyPage, ...problemAnswers() },
       },
@@ -41,7 +43,8 @@ export function deadLetterRoutes(
         summary: 'Requeue a reply that failed',
         description:
           'Has a `failed` or `incomplete` reply made again, in its place: what it said is dropped, its tries are ' +
-          'counted anew, and its readers get `reply.requeued`, and then the new answer.',
+          'counted anew, and its readers get `reply.requeued`, and then the new answer. Not a copy that a fork made: ' +
+          'regenerate that.',
         params: uuidParams,
         headers: idempotencyHeaders,
         response: {
@@ -77,7 +80,8 @@ export function deadLetterRoutes(
         summary: 'Requeue replies that failed',
         description:
           'Those of one status, `failed` unless said otherwise, oldest first. Where there are more, go on `after` ' +
-          'what it answers as `next`: those that fail again meanwhile are then not met twice.',
+          'what it answers as `next`: those that fail again meanwhile are then not met twice. Left out is what is not ' +
+          'stored, what a fork has copied, and what has no events any more.',
         headers: idempotencyHeaders,
         body: requeueInput,
         response: { 200: requeuedSchema, ...storingProblems('idempotency_key_reused', 'server_busy') },

@@ -63,7 +63,10 @@ export function createDeadLetterStore(storage: Storage) {
     return { ...page, data: page.data.map((row) => fromRow(row)) }
   }
 
-  /** Those that can be requeued, as a page: of them the log is kept, and will be for a while. */
+  /**
+   * Those that can be requeued with others, as a page: of them the log is kept, and will be for a while, and so is their
+   * interaction. What is not to be kept, nobody would read.
+   */
   async function listRequeueable(
     tx: Transaction,
     ownerId: string,
@@ -71,7 +74,7 @@ export function createDeadLetterStore(storage: Storage) {
     request: PageRequest,
     firstKeptId: string,
   ): Promise<Page<Pick<ReplySummary, 'id' | 'interactionId' | 'position'>>> {
-    const rows = await select(tx, ownerId, filter, request)
+    const rows = await select(tx, ownerId, filter, request, { isKept: true })
       .where('id', '>=', firstKeptId)
       .where(({ exists, selectFrom }) =>
         exists(
@@ -92,6 +95,7 @@ export function createDeadLetterStore(storage: Storage) {
     ownerId: string,
     { status, error, model }: ReplyFilter,
     request: PageRequest,
+    { isKept = false } = {},
   ) {
     const { limit, order, after, before } = request
     const [behind, inFront] = order === 'asc' ? (['>', '<'] as const) : (['<', '>'] as const)
@@ -109,6 +113,7 @@ export function createDeadLetterStore(storage: Storage) {
             .select('interactions.id')
             .whereRef('interactions.id', '=', 'replies.interaction_id')
             .where('interactions.owner_id', '=', ownerId)
+            .$if(isKept, (mine) => mine.where('interactions.expires_at', 'is', null))
             // Says nothing, but has PostgreSQL ask for each reply, instead of reading all interactions.
             .limit(1)
             .offset(0),
