@@ -34,8 +34,8 @@ const postgres = {
     name: 'postgres',
     include: [
       'test/{crash,events,feed,idempotency,interactions,jobs,messages,original,replies,storage,cluster}/**/*.test.ts',
-      // Their lists have SQL of their own on each engine.
-      'test/openai/{chat-stored,conversations,following}.test.ts',
+      // What they read and remove has SQL of its own on each engine.
+      'test/openai/{chat-stored,conversations,following,response*}.test.ts',
     ],
     exclude: [
       'test/storage/sqlite/**',

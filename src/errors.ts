@@ -117,6 +117,7 @@ export const replyErrors = {
   provider_malformed: 'The model provider sent something that is no answer.',
   provider_empty: 'The model provider sent an answer without content.',
   provider_unauthorized: "The model provider refused this server's credentials.",
+  provider_quota_exceeded: 'Nothing is left on the account that this server has with the model provider.',
   provider_rejected: 'The model provider refused the request.',
   model_not_found: 'The model is not known to the provider, or its provider is not configured.',
   context_length_exceeded: "The conversation does not fit the model's context window.",

@@ -26,6 +26,7 @@ const told: Partial<Record<WireCode, { status?: number; type?: ErrorType; code?:
   interaction_busy: { code: 'conversation_locked' },
   context_length_exceeded: { status: 400 },
   provider_rejected: { status: 400 },
+  provider_quota_exceeded: { status: 429, type: 'rate_limit_error', code: 'insufficient_quota' },
   model_not_found: { status: 404 },
   content_filtered: { status: 400, code: 'content_filter' },
   provider_rate_limited: { status: 429, type: 'rate_limit_error', code: 'rate_limit_exceeded' },

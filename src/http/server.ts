@@ -100,6 +100,7 @@ async function allowOrigins(app: FastifyInstance, origins: string[]) {
       'x-parley-interaction',
       'x-parley-reply',
       'x-parley-events',
+      'x-parley-response',
     ],
     maxAge: 600,
   })

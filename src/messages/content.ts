@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { Role } from '../interactions/interaction.ts'
 import { plainText } from '../text.ts'
 import { resourceUrl } from './resource.ts'
+import type { Usage } from './usage.ts'
 
 /** The longest text of one part. The body limit is lower by default; this one also holds where it was raised. */
 export const maxTextChars = 4_000_000
@@ -58,6 +59,9 @@ export const toolCallPart = z
     type: z.literal('tool_call'),
     call_id: callId,
     name: plainText({ min: 1, max: 256 }),
+    namespace: plainText({ min: 1, max: 256 })
+      .optional()
+      .meta({ description: 'Of the tool, where its client has several of that name.' }),
     arguments: plainText({ max: maxTextChars }).meta({ description: 'JSON, as the model wrote it.' }),
   })
   .meta({ id: 'ToolCallPart', description: 'A model wants a tool to be called.' })
@@ -73,6 +77,18 @@ export const toolResultPart = z
     is_error: z.boolean().optional().meta({ description: 'The tool failed; the output says how.' }),
   })
   .meta({ id: 'ToolResultPart', description: 'What came of a call, by its `call_id`.' })
+
+const compactionPart = z
+  .strictObject({
+    type: z.literal('compaction'),
+    summary: z.string(),
+    instructions: z.string().optional().meta({ description: 'What the system said before it.' }),
+    question: z.string().optional().meta({ description: 'What was asked last before it.' }),
+  })
+  .meta({
+    id: 'CompactionPart',
+    description: 'What was said before, summed up. Models are given it in place of that, which stays stored.',
+  })
 
 /** What a client may say; who may say what is in `misplacedParts`. */
 const inputPart = z.discriminatedUnion('type', [textPart, imagePart, filePart, toolCallPart, toolResultPart])
@@ -94,6 +110,7 @@ export const contentPart = z.discriminatedUnion('type', [
   refusalPart,
   toolCallPart,
   toolResultPart,
+  compactionPart,
 ])
 
 export type TextPart = z.infer<typeof textPart>
@@ -106,8 +123,20 @@ export type ToolResultPart = z.infer<typeof toolResultPart>
 interface Made {
   provider?: SharedV4ProviderMetadata
 }
-export type ReasoningPart = z.infer<typeof reasoningPart> & Made
+/** What of a thought is for its provider alone is told to clients that carry it from turn to turn. */
+interface Sealed {
+  /** It was told: a thought without a text is there for its client, too. */
+  sealed?: true
+  /** It is no thought, but what the provider needs back with this call. */
+  call_id?: string
+}
+export type ReasoningPart = z.infer<typeof reasoningPart> & Made & Sealed
 export type ToolCallPart = z.infer<typeof toolCallPart> & Made
+
+export type CompactionPart = z.infer<typeof compactionPart> & {
+  /** What it took to make it. */
+  usage?: Usage
+}
 
 /** Which of its kind in its message a part belongs to, where that cannot be counted any more: one before it is gone. */
 interface Numbered {
@@ -116,7 +145,16 @@ interface Numbered {
 
 /** What a message holds. */
 export type ContentPart = Numbered &
-  (TextPart | ReasoningPart | ImagePart | FilePart | RefusalPart | ToolCallPart | ToolResultPart)
+  (
+    | TextPart
+    | ReasoningPart
+    | ImagePart
+    | FilePart
+    | RefusalPart
+    | ToolCallPart
+    | ToolResultPart
+    | CompactionPart
+  )
 export type ShownPart = z.infer<typeof contentPart>
 export type InputContent = string | ContentPart[]
 
@@ -154,9 +192,13 @@ function addReasoning(shown: ShownPart[], text: string) {
 }
 
 function bare({ number: _, ...part }: Exclude<ContentPart, ReasoningPart>): ShownPart {
-  if (part.type !== 'tool_call') return part
-  const { provider, ...call } = part
-  return call
+  if (part.type === 'tool_call') {
+    const { provider, ...call } = part
+    return call
+  }
+  if (part.type !== 'compaction') return part
+  const { usage, ...compaction } = part
+  return compaction
 }
 
 const sayable: Record<Role, ReadonlySet<ContentPart['type']>> = {

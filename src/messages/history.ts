@@ -37,6 +37,15 @@ export function historyBudget({ windowTokens, answerTokens, promptTokens }: Wind
  * question, not with half of an exchange.
  */
 export function fitHistory(newestFirst: readonly Turn[], budgetTokens: number): Turn[] {
+  const summedUp = newestFirst.findIndex(isSummedUp)
+  const summary = newestFirst[summedUp]
+  if (!summary) return fitTurns(newestFirst, budgetTokens)
+  // What it stands for is not there without it.
+  return [summary, ...fitTurns(newestFirst.slice(0, summedUp), budgetTokens - summary.tokens)]
+}
+
+function fitTurns(newestFirst: readonly Turn[], budgetTokens: number): Turn[] {
+  if (newestFirst.length === 0) return []
   const { count } = findCut(newestFirst, budgetTokens)
   const oldestFirst = newestFirst.slice(0, count).toReversed()
   if (count === newestFirst.length) return oldestFirst
@@ -45,9 +54,18 @@ export function fitHistory(newestFirst: readonly Turn[], budgetTokens: number): 
   return question > 0 ? oldestFirst.slice(question) : oldestFirst
 }
 
-/** Whether what stands before `newestFirst` could still fit, or is needed for the calls of what does. */
+/**
+ * Whether what stands before `newestFirst` could still fit, or is needed for the calls of what does. Nothing is where a
+ * summary stands for it.
+ */
 export function wantsMore(newestFirst: readonly Turn[], budgetTokens: number): boolean {
+  if (newestFirst.some(isSummedUp)) return false
   return findCut(newestFirst, budgetTokens).wantsMore
+}
+
+/** Whether it begins with what stands for all that was said before it. */
+function isSummedUp({ content: [first] }: Turn): boolean {
+  return first?.type === 'compaction'
 }
 
 function findCut(newestFirst: readonly Turn[], budgetTokens: number): { count: number; wantsMore: boolean } {
@@ -59,8 +77,11 @@ function findCut(newestFirst: readonly Turn[], budgetTokens: number): { count: n
     if (left < 0 && count > 0) return { count, wantsMore: false }
     if (whole.has(index + 1)) count = index + 1
   }
-  // Nowhere whole: all of it, for what it is worth.
-  return { count: count || newestFirst.length, wantsMore: left >= 0 || count === 0 }
+  // All of it fits, or it is whole nowhere: what a result is worth without its call, the prompt decides.
+  return {
+    count: left >= 0 ? newestFirst.length : count || newestFirst.length,
+    wantsMore: left >= 0 || count === 0,
+  }
 }
 
 /** How many of the newest turns one can take without parting a result from its call. */

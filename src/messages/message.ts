@@ -1,6 +1,9 @@
 import type { ReplyErrorCode } from '../errors.ts'
 import type { Metadata, Role } from '../interactions/interaction.ts'
 import type { ContentPart } from './content.ts'
+import type { Usage } from './usage.ts'
+
+export type { Usage } from './usage.ts'
 
 export const messageStatuses = [
   'queued',
@@ -11,14 +14,6 @@ export const messageStatuses = [
   'cancelled',
 ] as const
 export type MessageStatus = (typeof messageStatuses)[number]
-
-/** Tokens as the provider counted them; null where it did not say. */
-export interface Usage {
-  input_tokens: number | null
-  cached_input_tokens: number | null
-  output_tokens: number | null
-  reasoning_tokens: number | null
-}
 
 /** A model that could not answer, before another one was asked or the same again. */
 export interface Tried {
@@ -34,6 +29,8 @@ export interface Making {
   model: string
   tried: Tried[]
   attempt: number
+  /** The attempt whose words stand there, where readers were told others before. */
+  toldAttempt?: number | null
   finishReason: string | null
   usage: Usage | null
   error: { code: ReplyErrorCode; message: string } | null

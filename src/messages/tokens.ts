@@ -41,6 +41,8 @@ function tokensBesideText(part: ContentPart): number {
     case 'reasoning':
       // Only thoughts that the provider wants back are sent again.
       return part.provider ? estimateTokenCount(part.text) + sizeInTokens(JSON.stringify(part.provider)) : 0
+    case 'compaction':
+      return estimateTokenCount(`${part.instructions ?? ''} ${part.summary} ${part.question ?? ''}`)
     case 'image':
     case 'file':
       return tokensOfResource(part)

@@ -9,25 +9,32 @@ const kinds = {
   rs_: 'Item',
   fc_: 'Item',
   fco_: 'Item',
+  cmp_: 'Item',
 } as const
 
 export type IdKind = keyof typeof kinds
 
 /**
  * The id of a row on OpenAI's wire: what it is, and the digits of its UUID. An item that is only a part of a
- * message has the message's, and behind it which part, from 1; the first needs none.
+ * message has the message's, and behind it which part, from 1; the first needs none. Where an attempt told it in
+ * place of what was told before, its number stands behind that.
  */
-export function openAiId(kind: IdKind, uuid: string, part = 0): string {
+export function openAiId(kind: IdKind, uuid: string, part = 0, toldAttempt?: number | null): string {
   const id = `${kind}${uuid.replaceAll('-', '')}`
-  return part === 0 ? id : `${id}_${part}`
+  const again = typeof toldAttempt === 'number' ? `_r${toldAttempt}` : ''
+  return part === 0 ? `${id}${again}` : `${id}_${part}${again}`
 }
 
 /** What an item can be known by. */
-export const itemKinds = ['msg_', 'rs_', 'fc_', 'fco_'] as const
+export const itemKinds = ['msg_', 'rs_', 'fc_', 'fco_', 'cmp_'] as const
 
-/** The id of an item that lasts, where it was told once more after a crash: under an id that names the attempt, too. */
-export function lastingId(itemId: string): string {
-  return itemId.replace(/_r[1-9]\d{0,9}$/, '')
+/** Whether two ids are of one item, which may have been told by several attempts, by each under an id of its own. */
+export function isSameItem(id: string, other: string): boolean {
+  return withoutAttempt(id) === withoutAttempt(other)
+}
+
+function withoutAttempt(id: string): string {
+  return id.replace(/_r[1-9]\d{0,5}$/, '')
 }
 
 /** Where an id stands in the request. */
@@ -38,8 +45,8 @@ export type Place = Pick<FieldError, 'in' | 'field'>
  * and with `not_found` what was never given here.
  */
 export function uuidOf(kind: IdKind, id: string, place: Place): string {
-  const { uuid, part } = partOf([kind], id, place)
-  if (part !== 0) throw missing(kind, id, place)
+  const { uuid } = partOf([kind], id, place)
+  if (id !== openAiId(kind, uuid)) throw missing(kind, id, place)
   return uuid
 }
 
@@ -51,9 +58,10 @@ export function partOf(
 ): { kind: IdKind; uuid: string; part: number } {
   const kind = allowed.find((prefix) => id.startsWith(prefix))
   if (!kind) throw wrongKind(allowed, place)
-  const digits = /^([\da-f]{8})([\da-f]{4})([\da-f]{4})([\da-f]{4})([\da-f]{12})(?:_([1-9]\d{0,3}))?$/.exec(
-    id.slice(kind.length),
-  )
+  const digits =
+    /^([\da-f]{8})([\da-f]{4})([\da-f]{4})([\da-f]{4})([\da-f]{12})(?:_([1-9]\d{0,3}))?(?:_r[1-9]\d{0,5})?$/.exec(
+      id.slice(kind.length),
+    )
   if (!digits) throw missing(kind, id, place)
   return { kind, uuid: digits.slice(1, 6).join('-'), part: Number(digits[6] ?? 0) }
 }

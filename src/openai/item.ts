@@ -47,6 +47,10 @@ export const reasoningItem = z
     id: z.string(),
     type: z.literal('reasoning'),
     summary: z.array(z.object({ type: z.literal('summary_text'), text: z.string() })),
+    encrypted_content: z
+      .string()
+      .optional()
+      .meta({ description: 'What its provider needs back, where it is included: encoded, not encrypted.' }),
   })
   .meta({ id: 'ReasoningItem', description: 'What a model thought, as far as its provider tells.' })
 
@@ -57,13 +61,25 @@ export const functionCall = z
     status: itemStatus,
     call_id: z.string(),
     name: z.string(),
+    namespace: z.string().optional(),
     arguments: z.string(),
   })
   .meta({ id: 'FunctionCallItem', description: 'A model wants a function to be called.' })
 
+export const compactionItem = z
+  .object({
+    id: z.string(),
+    type: z.literal('compaction'),
+    encrypted_content: z.string().meta({ description: 'Encoded, not encrypted.' }),
+  })
+  .meta({
+    id: 'CompactionItem',
+    description: 'What was said before, summed up: it stands for that, also where it is sent back.',
+  })
+
 /** What a model can answer with. */
 export const outputItem = z
-  .discriminatedUnion('type', [outputMessage, reasoningItem, functionCall])
+  .discriminatedUnion('type', [outputMessage, reasoningItem, functionCall, compactionItem])
   .meta({ id: 'OutputItem' })
 
 const inputMessage = z
@@ -71,7 +87,7 @@ const inputMessage = z
     id: z.string(),
     type: z.literal('message'),
     status: itemStatus,
-    role: z.enum(['user', 'system']),
+    role: z.enum(['user', 'system', 'developer']),
     content: z.array(inputPart),
   })
   .meta({ id: 'InputMessageItem', description: 'What a client said.' })

@@ -1,28 +1,53 @@
-import type { ContentPart, FilePart, ImagePart, TextPart } from '../messages/content.ts'
+import type {
+  CompactionPart,
+  ContentPart,
+  FilePart,
+  ImagePart,
+  TextPart,
+  ToolCallPart,
+} from '../messages/content.ts'
+import type { Metadata } from '../interactions/interaction.ts'
 import type { Message } from '../messages/message.ts'
 import { inlineData } from '../messages/resource.ts'
+import type { SealedThought } from '../replies/said.ts'
 import type { InputPart, Item, ItemStatus, OutputContent, OutputItem } from './item.ts'
-import { idOfItem, type ItemPlace, itemPlaces, partsAt, shownAt } from './item-places.ts'
+import { idOfItem, type ItemPlace, itemPlaces, partsAt, shownAt, storedAt } from './item-places.ts'
+import { sealSummary, sealThoughts } from './sealed.ts'
+
+/** What of a message is shown beside what was said. */
+interface Shows {
+  /** What providers need back with thoughts. */
+  sealed?: boolean | undefined
+}
 
 /** A message as items: one for each of its thoughts, texts and calls, in their order. */
 export function itemsOf(message: Message): Item[] {
-  const { id, role, content } = message
+  return itemsShowing({}, message)
+}
+
+export function itemsShowing(shows: Shows, message: Message): Item[] {
+  const { id, role, content, metadata } = message
   switch (role) {
     case 'AI':
-      return outputItems(message)
+      return outputItems(message, shows)
     case 'Tool':
       return itemPlaces(message).flatMap((place) => resultItems(place.id, partsAt(content, place)))
     default:
       return [
         {
-          id: idOfItem(id, 'message', 0),
+          id: idOfItem({ id }, 'message', 0),
           type: 'message',
           status: 'completed',
-          role: role === 'System' ? 'system' : 'user',
+          role: role === 'System' ? systemRole(metadata) : 'user',
           content: content.filter(isInput).map(inputPart),
         },
       ]
   }
+}
+
+/** To the model both are the same. */
+function systemRole(metadata: Message['metadata']): 'system' | 'developer' {
+  return metadata['role'] === 'developer' ? 'developer' : 'system'
 }
 
 function resultItems(id: string, parts: ContentPart[]): Item[] {
@@ -38,17 +63,24 @@ function resultItems(id: string, parts: ContentPart[]): Item[] {
 }
 
 /** What a model said, or a client in its name, as items. */
-export function outputItems(message: Message): OutputItem[] {
+export function outputItems(message: Message, shows: Shows = {}): OutputItem[] {
   const { making } = message
-  const items = itemPlaces(message).flatMap((place) => outputItem(message, place))
+  const items = itemPlaces(message).flatMap((place) => outputItem(message, place, shows))
   const phase = phaseOf(message)
   if (phase) for (const item of items) if (item.type === 'message') item.phase = phase
   if (making && making.status !== 'completed') markCutOff(items)
   return items
 }
 
+/** What the item of a message is told with, beside what it says. */
+export function broughtWith(message: Message): Metadata {
+  const phase = phaseOf(message)
+  const isDeveloper = message.role === 'System' && systemRole(message.metadata) === 'developer'
+  return { ...(phase && { phase }), ...(isDeveloper && { role: 'developer' }) }
+}
+
 /** What a client called the text of a model's message that it brought. */
-export function phaseOf({ metadata, making }: Message): 'commentary' | 'final_answer' | undefined {
+function phaseOf({ metadata, making }: Message): 'commentary' | 'final_answer' | undefined {
   const { phase } = metadata
   return !making && (phase === 'commentary' || phase === 'final_answer') ? phase : undefined
 }
@@ -71,28 +103,34 @@ export function callStatus(args: string): 'completed' | 'incomplete' {
 }
 
 /** The item at a place; none where a model cannot have said it. */
-function outputItem(message: Message, place: ItemPlace): OutputItem[] {
+function outputItem(message: Message, place: ItemPlace, shows: Shows): OutputItem[] {
   const { id, type } = place
   const parts = shownAt(message, place)
   switch (type) {
     case 'message':
       return [{ ...newItem('message', id), content: parts.flatMap((part) => outputContent(part) ?? []) }]
-    case 'reasoning':
-      return [{ ...newItem('reasoning', id), summary: parts.flatMap(summaryPart) }]
+    case 'reasoning': {
+      const thoughts = shows.sealed ? storedAt(message, place).flatMap(sealedThought) : []
+      const sealed = thoughts.length > 0 && { encrypted_content: sealThoughts(thoughts) }
+      return [{ ...newItem('reasoning', id), summary: parts.flatMap(summaryPart), ...sealed }]
+    }
     case 'function_call':
       return parts.flatMap((part) => (part.type === 'tool_call' ? [callItem(id, part, 'completed')] : []))
+    case 'compaction':
+      return parts.flatMap((part) => (part.type === 'compaction' ? [compactionItem(id, part)] : []))
     case 'function_call_output':
       return []
   }
 }
 
-function summaryPart(part: ContentPart): Array<{ type: 'summary_text'; text: string }> {
-  return part.type === 'reasoning' ? [{ type: 'summary_text', text: part.text }] : []
+function sealedThought(part: ContentPart): SealedThought[] {
+  if (part.type !== 'reasoning' || !part.provider) return []
+  const { text, provider, call_id } = part
+  return [{ text, provider, ...(call_id !== undefined && { call_id }) }]
 }
 
-/** The id of the next item of a message behind others that were told. */
-export function itemId(messageId: string, type: OutputItem['type'], before: Array<{ type: string }>): string {
-  return idOfItem(messageId, type, before.filter((item) => item.type === type).length)
+function summaryPart(part: ContentPart): Array<{ type: 'summary_text'; text: string }> {
+  return part.type === 'reasoning' ? [{ type: 'summary_text', text: part.text }] : []
 }
 
 /** An item that has nothing in it yet. */
@@ -106,10 +144,18 @@ export function newItem<Type extends 'message' | 'reasoning'>(type: Type, id: st
 
 export function callItem(
   id: string,
-  { call_id, name, arguments: args }: { call_id: string; name: string; arguments: string },
+  { call_id, name, namespace, arguments: args }: Omit<ToolCallPart, 'type'>,
   status: ItemStatus,
 ): Extract<OutputItem, { type: 'function_call' }> {
-  return { id, type: 'function_call', status, call_id, name, arguments: args }
+  const called = { name, ...(namespace !== undefined && { namespace }) }
+  return { id, type: 'function_call', status, call_id, ...called, arguments: args }
+}
+
+export function compactionItem(
+  id: string,
+  { summary, instructions, question }: Omit<CompactionPart, 'type'>,
+): Extract<OutputItem, { type: 'compaction' }> {
+  return { id, type: 'compaction', encrypted_content: sealSummary({ summary, instructions, question }) }
 }
 
 /** A part of what a model said; undefined for one that is an item of its own. */

@@ -96,13 +96,20 @@ function explainApiCall(error: APICallError): ProviderFailure {
 const isPassing = new Set([408, 409, 424])
 
 function codeOfStatus(status: number, body: string): ReplyErrorCode {
-  if (status === 429) return /insufficient_quota/.test(body) ? 'provider_rejected' : 'provider_rate_limited'
+  // To wait brings nothing where somebody has to pay first.
+  if (status === 402 || (status === 429 && isUnpaid(body))) return 'provider_quota_exceeded'
+  if (status === 429) return 'provider_rate_limited'
   if (status >= 500 || isPassing.has(status)) return 'provider_unavailable'
   if (status === 401 || status === 403) return 'provider_unauthorized'
   return codeOfText(body) ?? (status === 404 ? 'model_not_found' : 'provider_rejected')
 }
 
+function isUnpaid(text: string): boolean {
+  return text.includes('insufficient_quota')
+}
+
 function codeOfText(text: string): ReplyErrorCode | undefined {
+  if (isUnpaid(text)) return 'provider_quota_exceeded'
   if (/context.{0,20}(length|window|size)|too many tokens|prompt is too long/i.test(text)) {
     return 'context_length_exceeded'
   }

@@ -1,10 +1,12 @@
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { NewEvent } from '../events/event.ts'
-import type { ContentPart } from '../messages/content.ts'
+import { type ContentPart, textOf } from '../messages/content.ts'
 import { explainFailure, ProviderFailure } from '../providers/failure.ts'
 import { checkOutput } from './check-output.ts'
 import { goOn } from './go-on.ts'
 import { createHearing, type Heard } from './hear.ts'
+import type { ReplyOptions } from './options.ts'
+import { createCalls } from './calls.ts'
 
 export interface AskLimits {
   firstTokenTimeoutMs: number
@@ -13,31 +15,42 @@ export interface AskLimits {
   maxReplyChars: number
 }
 
+/** What attempts before this one left. */
+export interface Before {
+  /** What they said, and readers keep. */
+  said: ContentPart[]
+  /** The ids of all calls that they told. */
+  callIds: ReadonlySet<string>
+}
+
 /** What came of asking a model: all that it said, and how that ended. */
 export interface Answer extends Heard {
   /** All of the content is of attempts before this one. */
   isOld?: boolean
-  /** No model was asked. */
+  /** No model was asked: that nothing was said is no failure. */
   isUnasked?: boolean
   /** Why there is no (whole) answer. What is no provider's failure is the reason `abort` was aborted with. */
   failure: unknown
 }
 
 /**
- * Asks `model` and hands each piece of its answer to `record`; it goes on with what it `said` at an attempt before,
+ * Asks `model` and hands each piece of its answer to `record`; it goes on with what it said at an attempt before,
  * if it did. Never rejects: whatever goes wrong is in the answer, beside what was said before it. `abort` is also
  * aborted here, when the model takes too long or says too much; that closes the connection to the provider.
  */
 export async function askModel(options: {
   model: LanguageModelV4
   call: LanguageModelV4CallOptions
-  said: ContentPart[]
+  before: Before
+  /** How it was asked for. */
+  asked: Pick<ReplyOptions, 'tools' | 'schemaIsAdvice' | 'sealsThoughts'>
   limits: AskLimits
   abort: AbortController
   record: (event: NewEvent) => Promise<void> | undefined
 }): Promise<Answer> {
-  const { said, limits, abort, record } = options
-  const { model, call } = said.length > 0 ? goOn(options.model, options.call, said) : options
+  const { before, asked, limits, abort, record } = options
+  const { said } = before
+  const { model, call } = textOf(said) === '' ? options : goOn(options.model, options.call, said)
   const answer: Answer = {
     content: structuredClone(said),
     isOld: said.length > 0,
@@ -45,7 +58,8 @@ export async function askModel(options: {
     failure: undefined,
   }
   const watch = watchTime(limits, abort)
-  const hearing = createHearing(answer, (event) => {
+  const calls = createCalls(asked.tools, before.callIds)
+  const hearing = createHearing(answer, { calls, sealsThoughts: asked.sealsThoughts }, (event) => {
     watch.sawToken()
     answer.isOld = false
     if (hearing.chars > limits.maxReplyChars) {
@@ -58,7 +72,7 @@ export async function askModel(options: {
     const { stream } = await untilAborted(started, abort.signal)
     await readUntilAborted(stream, abort.signal, hearing.hear)
     if (!answer.finish) throw new ProviderFailure('provider_interrupted', 'the stream has no finish part')
-    checkOutput(answer, call)
+    checkOutput(answer, call, asked)
   } catch (error) {
     answer.failure = abort.signal.aborted ? abort.signal.reason : explainFailure(error)
   } finally {

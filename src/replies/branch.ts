@@ -14,7 +14,7 @@ export type Asking = Omit<NewTurn, 'said' | 'wantsReply' | 'parentId'>
 export function createBranch(parts: {
   messages: Pick<Messages, 'find' | 'behind'>
   /** What a reply was asked beyond its interaction. */
-  optionsOf: (id: string) => Promise<ReplyOptions>
+  optionsOf: (id: string) => Promise<ReplyOptions | undefined>
   post: (ownerId: string, interactionId: string, turn: NewTurn) => Promise<Posted>
 }) {
   const { messages, optionsOf, post } = parts
@@ -29,7 +29,7 @@ export function createBranch(parts: {
     const message = await messages.find(ownerId, id)
     const answered = message.role === 'AI' ? await answeredBy(ownerId, message) : message
     if (!answered || (answered === message && !isAnswered(message.role))) throw nothingToAnswer()
-    const asked = message.making ? await optionsOf(id) : await optionsOfAnswerTo(message)
+    const asked = message.making ? ((await optionsOf(id)) ?? {}) : await optionsOfAnswerTo(message)
     const options = merged(asked, asking.options)
     const turn = { ...asking, options, said: [], wantsReply: true, parentId: answered.id }
     return { ...(await postBehind(ownerId, message.interactionId, turn)), answered }
@@ -63,7 +63,7 @@ export function createBranch(parts: {
   async function answeredBy(ownerId: string, reply: Message): Promise<Message | undefined> {
     if (reply.parentId === null) return undefined
     const parent = await messages.find(ownerId, reply.parentId)
-    const said = reply.making ? saidFor(await optionsOf(reply.id)) : 0
+    const said = reply.making ? saidFor((await optionsOf(reply.id)) ?? {}) : 0
     const isSaidForIt = parent.branch === reply.branch && parent.position >= reply.position - said
     return isSaidForIt || isAnswered(parent.role) ? parent : undefined
   }
@@ -71,7 +71,7 @@ export function createBranch(parts: {
   /** What the answer right behind a message was asked. */
   async function optionsOfAnswerTo(message: Message): Promise<ReplyOptions> {
     const next = await messages.behind(message)
-    return next?.making ? optionsOf(next.id) : {}
+    return (next?.making && (await optionsOf(next.id))) ?? {}
   }
 
   /** As `post`, where the client has named something that stands on what is followed. */
@@ -93,9 +93,11 @@ export function createBranch(parts: {
  * to become of it, where it stood, nor what a door keeps with it.
  */
 function merged(before: ReplyOptions, asked: ReplyOptions = {}): ReplyOptions {
-  const { models, door, onCrash, maxAttempts, said, isAside, ...kept } = before
+  const { models, door, onCrash, maxAttempts, said, isAside, generates, schemaIsAdvice, ...kept } = before
   const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined))
-  const options: ReplyOptions = { ...kept, ...given }
+  // How its schema was meant goes with the format.
+  const isAdvice = schemaIsAdvice && asked.responseFormat === undefined
+  const options: ReplyOptions = { ...kept, ...(isAdvice && { schemaIsAdvice }), ...given }
   const impossible = impossibleChoice(options.toolChoice, options.tools)
   if (impossible === undefined) return options
   // It was made among other tools.

@@ -7,13 +7,14 @@ import type { MessageStore } from '../messages/store.ts'
 import { estimateTokens } from '../messages/tokens.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { WaitingReply } from './open-store.ts'
+import { toldAttemptIn } from './retelling.ts'
 import { addSaid, saidIn } from './said.ts'
 import type { ReplyStore } from './store.ts'
 
 /** Ends a reply because a client wants that. */
 export function createCancel(parts: {
   storage: Storage
-  store: Pick<ReplyStore, 'cancel'>
+  store: Pick<ReplyStore, 'cancel' | 'setToldAttempt'>
   messages: Pick<MessageStore, 'find' | 'writeContent'>
   events: Pick<EventLog, 'interrupt' | 'whole'>
   jobs: Pick<Jobs, 'hurry'>
@@ -51,7 +52,10 @@ export function createCancel(parts: {
     const told = await events.whole(tx, log)
     const content = saidIn(told)
     await events.interrupt(tx, id, log, { type: 'reply.cancelled', data })
-    addSaid(content, await events.whole(tx, log, told.at(-1)?.sequence))
+    const added = await events.whole(tx, log, told.at(-1)?.sequence)
+    addSaid(content, added)
+    const again = toldAttemptIn([...told, ...added], false)
+    if (again !== undefined) await store.setToldAttempt(tx, id, again)
     await messages.writeContent(tx, { id, content, tokens: estimateTokens(content), now: now() })
     halt(tx, [id])
     // Who stands behind it would wait for its time.

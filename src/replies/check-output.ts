@@ -5,19 +5,21 @@ import type { Heard } from './hear.ts'
 import { type JsonSchema, whyNot } from './json-schema.ts'
 
 /**
- * Throws where a whole answer is not in the format that was asked for. One that was cut off, a refusal, and one
- * that calls tools first, are no such answer yet.
+ * Throws where a whole answer is not in the format that was asked for; where the schema is only advice, where it is no
+ * JSON. One that was cut off, a refusal, and one that calls tools first, are no such answer yet.
  */
 export function checkOutput(
   { content, finish }: Heard,
   { responseFormat }: Pick<LanguageModelV4CallOptions, 'responseFormat'>,
+  { schemaIsAdvice = false } = {},
 ): void {
   if (responseFormat?.type !== 'json' || finish?.reason.unified !== 'stop') return
   if (content.some(({ type }) => type === 'refusal' || type === 'tool_call')) return
   const text = textOf(content)
   // It said nothing at all, which is another failure.
   if (text === '') return
-  const why = whyNotJson(text, responseFormat.schema as JsonSchema | undefined)
+  const schema = schemaIsAdvice ? {} : (responseFormat.schema as JsonSchema | undefined)
+  const why = whyNotJson(text, schema)
   if (why) throw new ProviderFailure('invalid_output', why)
 }
 

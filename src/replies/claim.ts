@@ -5,7 +5,7 @@ import { type EventWriter, LostClaim, type Place } from '../events/writer.ts'
 import type { ContentPart } from '../messages/content.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { OpenReply } from './open-store.ts'
-import { addSaid, saidIn, speakerIn } from './said.ts'
+import { addSaid, callIdsIn, compactionIn, saidIn, speakerIn } from './said.ts'
 import type { ClaimedReply, ReplyStore } from './store.ts'
 import type { Beginning } from './take-over.ts'
 
@@ -18,6 +18,8 @@ export interface Claim {
   writer: EventWriter
   /** What attempts before it said, and readers keep. */
   said: ContentPart[]
+  /** The ids of all calls that they told, kept or not. */
+  callIds: Set<string>
 }
 
 /** A claim that is made when there is something to write, or after a moment. */
@@ -48,20 +50,37 @@ export function createClaim(parts: {
     tx: Transaction,
     { attempt, log }: ClaimedReply,
     keeps: Beginning['keeps'],
-  ): Promise<{ type: EventType; said: ContentPart[]; place: Place }> {
-    if (attempt === 1) return { type: 'reply.started', said: [], place: { log, next: 1 } }
-    if (keeps) {
-      const told = await events.whole(tx, log)
-      const said = saidIn(told)
-      // That takes long where much was said, and whoever had it before may go on meanwhile: what it added is looked
-      // for right in front of the writing.
-      const added = await events.whole(tx, log, told.at(-1)?.sequence)
-      told.push(...added)
-      addSaid(said, added)
-      const place = { log, next: (told.at(-1)?.sequence ?? 0) + 1 }
-      if (keeps({ said, speaker: speakerIn(told) })) return { type: 'reply.resumed', said, place }
+  ): Promise<{
+    type: EventType
+    again: NewEvent[]
+    said: ContentPart[]
+    callIds: Set<string>
+    place: Place
+  }> {
+    if (attempt === 1) {
+      return { type: 'reply.started', again: [], said: [], callIds: new Set(), place: { log, next: 1 } }
     }
-    return { type: 'reply.restarted', said: [], place: await events.endOf(tx, log) }
+    const told = await events.whole(tx, log)
+    const said = saidIn(told)
+    // That takes long where much was said, and whoever had it before may go on meanwhile: what it added is looked for
+    // right in front of the writing.
+    const added = await events.whole(tx, log, told.at(-1)?.sequence)
+    told.push(...added)
+    addSaid(said, added)
+    const callIds = callIdsIn(told)
+    const place = { log, next: (told.at(-1)?.sequence ?? 0) + 1 }
+    if (keeps?.({ said, speaker: speakerIn(told) })) {
+      return { type: 'reply.resumed', again: [], said, callIds, place }
+    }
+    // What was said before the answer is not summed up twice: it took a model, too.
+    const summary = compactionIn(told)
+    return {
+      type: 'reply.restarted',
+      again: summary ? [{ type: 'compaction.done', data: summary }] : [],
+      said: summary ? [{ type: 'compaction', ...summary }] : [],
+      callIds,
+      place,
+    }
   }
 
   return function claim(
@@ -86,19 +105,20 @@ export function createClaim(parts: {
     async function take(): Promise<Claim> {
       // Outside of the transaction, which may be run again.
       const told: NewEvent[] = []
-      const { reply, said, place } = await storage.write(async (tx) => {
+      const { reply, said, callIds, place } = await storage.write(async (tx) => {
         const taken = await store.claim(tx, id, node(), now())
         if (!taken) throw new LostClaim(id)
         const { attempt, model } = taken
         const begin = await beginIn(tx, taken, keeps)
         told.push(...early.splice(0))
-        const begun = [{ type: begin.type, data: { attempt, model } }, ...told]
-        return { reply: taken, said: begin.said, place: await events.append(tx, id, begun, begin.place) }
+        const begun = [{ type: begin.type, data: { attempt, model } }, ...begin.again, ...told]
+        const next = await events.append(tx, id, begun, begin.place)
+        return { reply: taken, said: begin.said, callIds: begin.callIds, place: next }
       })
       writer = events.openWriter({ replyId: id, attempt: reply.attempt, place, onLost })
       // Without a pause between them: what the model says meanwhile must not get in front.
       for (const event of early.splice(0)) void writer.add(event)
-      return { reply, writer, said }
+      return { reply, writer, said, callIds }
     }
 
     return {

@@ -9,11 +9,12 @@ import type { ContentPart } from '../messages/content.ts'
 import type { MessageStore } from '../messages/store.ts'
 import { estimateTokens } from '../messages/tokens.ts'
 import type { ProviderFailure } from '../providers/failure.ts'
-import type { Storage } from '../storage/storage.ts'
+import type { Storage, Transaction } from '../storage/storage.ts'
 import type { Answer } from './ask.ts'
 import type { Claim } from './claim.ts'
 import type { ModelFacts, Next } from './failover.ts'
 import { endWith, judge } from './judge.ts'
+import { toldAttemptIn } from './retelling.ts'
 import type { RetryLimits } from './retry.ts'
 import type { WaitingReply } from './open-store.ts'
 import type { ClaimedReply, Ending, ReplyStore } from './store.ts'
@@ -85,10 +86,24 @@ export function createConclude(parts: {
     }
     const tokens = estimateTokens(content)
     await storage.write(async (tx) => {
-      if (!(await store.settle(tx, reply, ending, now()))) throw new LostClaim(reply.id)
+      const again = await toldAgain(tx, reply, ending, rest)
+      if (!(await store.settle(tx, reply, { ...ending, toldAttempt: again }, now())))
+        throw new LostClaim(reply.id)
       await messages.writeContent(tx, { id: reply.id, content, tokens, now: now() })
       await events.append(tx, reply.id, [...rest, { type: `reply.${ending.status}`, data }], place)
     })
+  }
+
+  /** The attempt that told what the answer is, where one before it told something else. */
+  async function toldAgain(
+    tx: Transaction,
+    { attempt, log: number }: ClaimedReply,
+    { status }: Ending,
+    rest: NewEvent[],
+  ) {
+    if (attempt === 1) return undefined
+    const ending = rest.map(({ type, data }) => ({ type, data: JSON.stringify(data) }))
+    return toldAttemptIn([...(await events.whole(tx, number)), ...ending], status === 'completed')
   }
 
   async function putBack(

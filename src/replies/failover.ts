@@ -142,6 +142,7 @@ export function chooseNow(
 /** Failures that another model need not share, beside all that are worth another try. */
 const othersMayHelp = new Set<ReplyErrorCode>([
   'provider_unauthorized',
+  'provider_quota_exceeded',
   'provider_rejected',
   'model_not_found',
   'unsupported_by_model',

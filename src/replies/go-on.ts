@@ -15,13 +15,15 @@ export function goOn(
   const whole = textOf(said)
   const text = whole.trimEnd()
   const { maxOutputTokens } = call
+  // A summary of what was said before is no part of the answer that it may give.
+  const ownWords = said.filter(({ type }) => type !== 'compaction')
   return {
     call: {
       ...call,
       prompt: [...call.prompt, { role: 'assistant', content: [{ type: 'text', text }] }],
       // The limit is one for the whole answer; without room for a token it could not come to its end.
       ...(maxOutputTokens !== undefined && {
-        maxOutputTokens: Math.max(1, maxOutputTokens - estimateTokens(said)),
+        maxOutputTokens: Math.max(1, maxOutputTokens - estimateTokens(ownWords)),
       }),
       providerOptions: { ...call.providerOptions, ...continuation },
     },

@@ -26,7 +26,7 @@ export function judge(
 ): Verdict {
   const failure = failureOf(answer)
   if (!failure) return { kind: 'end', ending: endingOf(answer), failure: undefined }
-  const wasSeen = shownContent(answer.content).length > 0
+  const wasSeen = shownContent(answer.content).some(({ type }) => type !== 'compaction')
   const isOld = wasSeen && answer.isOld === true
   if (isOld && refusals.has(failure.code)) {
     return { kind: 'retry', next: askAnew(failure, course, given.now), failure }
@@ -35,7 +35,7 @@ export function judge(
   const asked = wasSeen ? { ...course, models: [course.model] } : course
   const next = wasSeen && !isOld ? undefined : decideNext(failure, asked, given)
   if (next) return { kind: 'retry', next, failure }
-  const ending = endWith(wasSeen ? 'incomplete' : 'failed', failure.code, usageOf(answer.finish?.usage))
+  const ending = endWith(wasSeen ? 'incomplete' : 'failed', failure.code, usageOf(answer))
   return { kind: 'end', ending, failure }
 }
 
@@ -52,7 +52,7 @@ export function endWith(
 }
 
 /** Why there is no (whole) answer; undefined where nothing failed. */
-export function failureOf({ content, finish, failure }: Answer): ProviderFailure | undefined {
+export function failureOf({ content, finish, failure, isUnasked }: Answer): ProviderFailure | undefined {
   if (failure instanceof ProviderFailure) return failure
   if (failure instanceof ParleyError && failure.code === 'unknown_model') {
     return new ProviderFailure('model_not_found', failure.message)
@@ -63,6 +63,7 @@ export function failureOf({ content, finish, failure }: Answer): ProviderFailure
       cause: failure,
     })
   }
+  if (isUnasked) return undefined
   const reason = finish?.reason.unified
   if (reason === 'error')
     return new ProviderFailure('provider_unavailable', `finish reason: ${finish?.reason.raw}`)
@@ -70,7 +71,7 @@ export function failureOf({ content, finish, failure }: Answer): ProviderFailure
     // Vendors' packages end a stream that broke off as they end any other, only without the provider's reason.
     return new ProviderFailure('provider_interrupted', 'the stream ended without a finish reason')
   }
-  const saidNothing = content.every((part) => part.type === 'reasoning')
+  const saidNothing = content.every(({ type }) => type === 'reasoning' || type === 'compaction')
   if (!saidNothing) return undefined
   // A filter, or too small a limit, is a reason of its own.
   if (reason === 'content-filter') return new ProviderFailure('content_filtered', 'held back whole')
@@ -78,8 +79,9 @@ export function failureOf({ content, finish, failure }: Answer): ProviderFailure
   return new ProviderFailure('provider_empty', `finish reason: ${reason}, without content`)
 }
 
-function endingOf({ finish }: Answer): Ending {
-  const usage = usageOf(finish?.usage)
+function endingOf(answer: Answer): Ending {
+  const { finish } = answer
+  const usage = usageOf(answer)
   const finishReason = finish?.reason.unified ?? null
   const cutOff = finishReason === null ? undefined : cutOffs.get(finishReason)
   if (cutOff) return { ...endWith('incomplete', cutOff, usage), finishReason }
@@ -91,8 +93,28 @@ const cutOffs = new Map<string, ReplyErrorCode>([
   ['content-filter', 'content_filtered'],
 ])
 
-function usageOf(usage: LanguageModelV4Usage | undefined): Usage | null {
-  if (!usage) return null
+/** Of the answer, and of what was summed up for it. */
+function usageOf({ content, finish }: Answer): Usage | null {
+  const summed = content.find((part) => part.type === 'compaction')?.usage
+  const used = finish && tokensOf(finish.usage)
+  return used && summed ? added(used, summed) : (used ?? summed ?? null)
+}
+
+function added(one: Usage, other: Usage): Usage {
+  const sum = (name: keyof Usage) => {
+    const [first, second] = [one[name], other[name]]
+    return first === null && second === null ? null : (first ?? 0) + (second ?? 0)
+  }
+  return {
+    input_tokens: sum('input_tokens'),
+    cached_input_tokens: sum('cached_input_tokens'),
+    output_tokens: sum('output_tokens'),
+    reasoning_tokens: sum('reasoning_tokens'),
+  }
+}
+
+/** As the provider counted. */
+export function tokensOf(usage: LanguageModelV4Usage): Usage {
   return {
     input_tokens: usage.inputTokens.total ?? null,
     cached_input_tokens: usage.inputTokens.cacheRead ?? null,

@@ -179,14 +179,14 @@ export function createOpenReplyStore(storage: Storage) {
       .executeTakeFirst()
   }
 
-  /** What a reply was asked beyond its interaction; nothing where there is no such reply. */
-  async function optionsOf(id: string): Promise<ReplyOptions> {
+  /** What a reply was asked beyond its interaction; undefined where there is no such reply (any more). */
+  async function optionsOf(id: string): Promise<ReplyOptions | undefined> {
     const row = await storage.db
       .selectFrom('replies')
       .select('options_json')
       .where('id', '=', id)
       .executeTakeFirst()
-    return optionsFromJson(row?.options_json ?? null)
+    return row && optionsFromJson(row.options_json)
   }
 
   /** Those of `ids` that are open. */

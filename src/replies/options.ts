@@ -1,4 +1,10 @@
-import { type OnCrash, type Policy, type Sampling, usualPolicy } from '../interactions/interaction.ts'
+import {
+  type Interaction,
+  type OnCrash,
+  type Policy,
+  type Sampling,
+  usualPolicy,
+} from '../interactions/interaction.ts'
 import type { ResponseFormat } from './response-format.ts'
 import type { FunctionTool, ToolChoice } from './tools.ts'
 
@@ -25,8 +31,12 @@ export interface ReplyOptions {
   /** Whether one answer may call several tools. */
   parallelToolCalls?: boolean | undefined
   responseFormat?: ResponseFormat | undefined
+  /** Its schema is what the model is told, and no more: an answer that is JSON is right. */
+  schemaIsAdvice?: boolean | undefined
   /** `disabled`: a history that does not fit the model's window fails; else the oldest of it is left out. */
   truncation?: 'auto' | 'disabled' | undefined
+  /** A history of more tokens than that is summed up first; left out, than four fifths of the model's window. */
+  compaction?: { atTokens?: number | undefined } | undefined
   reasoning?:
     | {
         effort?: ReasoningEffort | undefined
@@ -36,6 +46,10 @@ export interface ReplyOptions {
     | undefined
   /** Stands beside a conversation that it does not belong to: what is posted there does not touch it. */
   isAside?: true | undefined
+  /** What its provider needs back with its thoughts is told: its client gives them back. */
+  sealsThoughts?: boolean | undefined
+  /** `false`: no model is asked. What was said stands there, and can be gone on with. */
+  generates?: false | undefined
   /** What the door that it was asked through tells of it again; nobody else reads it. */
   door?: Record<string, unknown> | undefined
   /** The usual is `retry`. */
@@ -54,6 +68,18 @@ export function withPolicy(options: ReplyOptions = {}, policy: Policy): ReplyOpt
     ...options,
     onCrash: onCrash === usualPolicy.onCrash ? undefined : onCrash,
     maxAttempts: options.maxAttempts ?? policy.maxAttempts ?? undefined,
+  }
+}
+
+/** With the settings of the interaction as they are now: whoever tells of the reply tells what its model got. */
+export function withSettings(
+  options: ReplyOptions = {},
+  { prompt, sampling }: Pick<Interaction, 'prompt' | 'sampling'>,
+): ReplyOptions {
+  return {
+    ...options,
+    prompt: options.prompt === undefined ? (prompt ?? undefined) : options.prompt,
+    sampling: { ...sampling, ...options.sampling },
   }
 }
 

@@ -12,7 +12,7 @@ import { estimateTokens } from '../messages/tokens.ts'
 import type { Models } from '../providers/registry.ts'
 import type { Storage, Transaction } from '../storage/storage.ts'
 import type { WaitingReply } from './open-store.ts'
-import { optionsToJson, type ReplyOptions, withPolicy } from './options.ts'
+import { optionsToJson, type ReplyOptions, withPolicy, withSettings } from './options.ts'
 import type { createBusyPolicy } from './busy.ts'
 import type { ReplyStore } from './store.ts'
 
@@ -32,6 +32,8 @@ export interface NewTurn {
   /** Accepts a model that nobody serves; its reply then says so. */
   acceptAnyModel?: boolean
   options?: ReplyOptions | undefined
+  /** The settings that the interaction has now are kept with the reply, whatever becomes of them. */
+  keepsSettings?: boolean
   /** What it follows, null for nothing; else the newest message of the current branch. */
   parentId?: string | null | undefined
   /** Stands beside whatever follows its parent, and neither touches the current branch nor is touched from there. */
@@ -154,9 +156,10 @@ export function createPost(parts: {
       ...messageAt(place, { role: 'AI', content: [] }),
       making: queued(model),
     })
+    const given = turn.keepsSettings ? withSettings(turn.options, usual) : turn.options
     const { length: said } = turn.said
     const options = optionsToJson({
-      ...withPolicy(turn.options, usual.policy),
+      ...withPolicy(given, usual.policy),
       ...(said !== 1 && { said }),
       ...(others.length > 0 && { models: named }),
       ...(turn.isAside && { isAside: true }),

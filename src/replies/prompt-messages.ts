@@ -16,6 +16,7 @@ import type { Turn } from '../messages/history.ts'
 import { inlineData } from '../messages/resource.ts'
 import { pictureOptions, writtenOptions } from '../providers/call-options.ts'
 import type { Provider } from '../providers/provider.ts'
+import type { Called } from './tools.ts'
 
 /** Who is told. */
 type Told = Pick<Provider, 'name' | 'takesThoughts'>
@@ -29,14 +30,26 @@ const usualFileType = 'application/pdf'
  * call without a result as a result without its call: results are put where they belong, and what has no
  * counterpart (the user went on without an answer, or a message was deleted) is left out.
  */
-export function saidMessages(turns: Turn[], provider: Told): LanguageModelV4Message[] {
-  const results = pairCalls(turns)
+export function saidMessages(
+  turns: Turn[],
+  provider: Told,
+  toldAs: (called: Called) => string,
+): LanguageModelV4Message[] {
+  const asking = { results: pairCalls(turns), provider, toldAs }
   return turns.flatMap(({ role, content }): LanguageModelV4Message[] => {
-    if (role === 'AI') return assistantMessages(content, results, provider)
+    if (role === 'AI') return assistantMessages(content, asking)
     if (role === 'Tool') return []
     const said = userParts(content)
     return said.length > 0 ? [{ role: 'user', content: said }] : []
   })
+}
+
+/** What calls are told with. */
+interface AskedWith {
+  results: Map<ToolCallPart, ToolResultPart>
+  provider: Told
+  /** The name that the model has for a function of the client's. */
+  toldAs: (called: Called) => string
 }
 
 /** The result of each call that has one: the first behind it that has its id. */
@@ -56,42 +69,37 @@ function pairCalls(turns: Turn[]): Map<ToolCallPart, ToolResultPart> {
   return results
 }
 
-function assistantMessages(
-  content: ContentPart[],
-  results: Map<ToolCallPart, ToolResultPart>,
-  provider: Told,
-): LanguageModelV4Message[] {
-  const said = content.flatMap((part) => assistantPart(part, results, provider))
+function assistantMessages(content: ContentPart[], asking: AskedWith): LanguageModelV4Message[] {
+  const { results, toldAs } = asking
+  const said = content.flatMap((part) => assistantPart(part, asking))
   // Thoughts without what came of them are nothing to go on from.
   if (said.every(({ type }) => type === 'reasoning')) return []
   const answers = content.flatMap((part) => {
     const result = part.type === 'tool_call' ? results.get(part) : undefined
-    return result && part.type === 'tool_call' ? [toolResult(part, result)] : []
+    return result && part.type === 'tool_call' ? [toolResult(part, toldAs(part), result)] : []
   })
   const message: LanguageModelV4Message = { role: 'assistant', content: said }
   return answers.length > 0 ? [message, { role: 'tool', content: answers }] : [message]
 }
 
-function assistantPart(
-  part: ContentPart,
-  results: Map<ToolCallPart, ToolResultPart>,
-  provider: Told,
-): AssistantPart[] {
+function assistantPart(part: ContentPart, { results, provider, toldAs }: AskedWith): AssistantPart[] {
   switch (part.type) {
     case 'text':
     case 'refusal':
       return [{ type: 'text', text: part.text }]
     case 'reasoning': {
+      // It goes back with its call.
+      if (part.call_id !== undefined) return []
       const signed = signatureFor(part, provider)
       const isTaken = provider.takesThoughts && !part.provider && part.text !== ''
       return signed || isTaken ? [{ type: 'reasoning', text: part.text, ...signed }] : []
     }
     case 'tool_call': {
       if (!results.has(part)) return []
-      const { call_id: toolCallId, name: toolName } = part
       const written = part.arguments.trim() === '' ? '{}' : part.arguments
       const providerOptions = { ...signatureFor(part, provider)?.providerOptions, ...writtenOptions(written) }
-      return [{ type: 'tool-call', toolCallId, toolName, input: inputOf(written), providerOptions }]
+      const call = { type: 'tool-call', toolCallId: part.call_id, toolName: toldAs(part) } as const
+      return [{ ...call, input: inputOf(written), providerOptions }]
     }
     default:
       return []
@@ -114,8 +122,12 @@ function inputOf(json: string): Record<string, unknown> {
   return { arguments: json }
 }
 
-function toolResult(call: ToolCallPart, { output, is_error }: ToolResultPart): LanguageModelV4ToolResultPart {
-  const result = { type: 'tool-result', toolCallId: call.call_id, toolName: call.name } as const
+function toolResult(
+  { call_id: toolCallId }: ToolCallPart,
+  toolName: string,
+  { output, is_error }: ToolResultPart,
+): LanguageModelV4ToolResultPart {
+  const result = { type: 'tool-result', toolCallId, toolName } as const
   if (typeof output !== 'string') {
     return { ...result, output: { type: 'content', value: userParts(output) } }
   }

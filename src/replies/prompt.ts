@@ -8,10 +8,11 @@ import { textOf } from '../messages/content.ts'
 import type { Turn } from '../messages/history.ts'
 import { vendorOptions } from '../providers/call-options.ts'
 import type { Provider } from '../providers/provider.ts'
+import { withSummariesSaid } from './summing-up.ts'
 import type { ReplyOptions } from './options.ts'
 import { saidMessages } from './prompt-messages.ts'
 import type { ResponseFormat } from './response-format.ts'
-import type { FunctionTool, ToolChoice } from './tools.ts'
+import { type FunctionTool, toldAs, type ToolChoice } from './tools.ts'
 
 /**
  * What a model of `provider` is asked: the interaction's prompt, what was said, what it may call, and how to
@@ -24,12 +25,14 @@ export function modelCall(
   options: ReplyOptions,
   provider: Pick<Provider, 'name' | 'takesThoughts'>,
 ): LanguageModelV4CallOptions {
-  const system = [interaction.prompt ?? '', ...history.filter(isSystem).map(({ content }) => textOf(content))]
+  const turns = withSummariesSaid(history)
+  const system = [interaction.prompt ?? '', ...turns.filter(isSystem).map(({ content }) => textOf(content))]
     .filter((text) => text !== '')
     .join('\n\n')
   const said: LanguageModelV4Message[] = saidMessages(
-    history.filter((turn) => !isSystem(turn)),
+    turns.filter((turn) => !isSystem(turn)),
     provider,
+    (called) => toldAs(options.tools, called),
   )
   return {
     prompt: system === '' ? said : [{ role: 'system', content: system }, ...said],

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { noReply } from '../errors.ts'
+import { noReply, notFound } from '../errors.ts'
 import type { Changes } from '../events/changes.ts'
 import type { EventLog } from '../events/log.ts'
 import type { Interactions } from '../interactions/interactions.ts'
@@ -15,6 +15,7 @@ import type { ProviderHealth } from '../providers/health.ts'
 import type { Models, ResolvedModel } from '../providers/registry.ts'
 import type { Notices } from '../storage/notices.ts'
 import type { Storage } from '../storage/storage.ts'
+import { createAnswering } from './answering.ts'
 import { createPostBehind } from './behind.ts'
 import { createBranch } from './branch.ts'
 import { createBusyPolicy } from './busy.ts'
@@ -93,6 +94,7 @@ export function createReplies(parts: {
     store,
     takeTurn: createTurns({ ...parts, store, rates, jobOf, facts }),
     claimReply: createClaim({ ...parts, store }),
+    answering: createAnswering(parts),
     conclude,
     giveBack: createGiveBack({ ...parts, store, jobOf }),
     jobOf,
@@ -172,7 +174,10 @@ export function createReplies(parts: {
   async function findAsked(ownerId: string, id: string): Promise<AskedReply> {
     const { making, ...message } = await messages.find(ownerId, id)
     if (!making) throw noReply()
-    return { reply: { ...message, making }, options: await store.optionsOf(id) }
+    const options = await store.optionsOf(id)
+    // Removed since: without its options it would pass for one that anybody may read.
+    if (!options) throw notFound('Message')
+    return { reply: { ...message, making }, options }
   }
 
   return {

@@ -1,20 +1,18 @@
 import type { Clock } from '../clock.ts'
 import { isDatabaseAway, StoppingError } from '../errors.ts'
-import type { NewEvent } from '../events/event.ts'
 import { LostClaim } from '../events/writer.ts'
 import { firstIdAt } from '../ids.ts'
 import type { Job } from '../jobs/jobs.ts'
 import type { Log } from '../log.ts'
-import type { ContentPart } from '../messages/content.ts'
 import { ProviderFailure } from '../providers/failure.ts'
 import type { Call } from '../providers/health.ts'
 import type { Models } from '../providers/registry.ts'
-import { type Answer, type AskLimits, askModel } from './ask.ts'
+import { type createAnswering, nothing, only } from './answering.ts'
+import type { Answer, AskLimits } from './ask.ts'
 import type { createClaim } from './claim.ts'
 import type { Conclude } from './conclude.ts'
 import type { GiveBack } from './give-back.ts'
 import { failureOf } from './judge.ts'
-import type { Prepare } from './prepare.ts'
 import type { OpenReply, WaitingReply } from './open-store.ts'
 import type { ReplyStore } from './store.ts'
 import { type Beginning, beginningOf, isClaimedFirst } from './take-over.ts'
@@ -29,8 +27,8 @@ export function createRunner(parts: {
   store: Pick<ReplyStore, 'nextOpen'>
   takeTurn: (reply: OpenReply, keeps: Beginning['keeps']) => Promise<Turn>
   claimReply: ReturnType<typeof createClaim>
-  models: Pick<Models, 'resolve' | 'load'>
-  prepare: Prepare
+  answering: ReturnType<typeof createAnswering>
+  models: Pick<Models, 'resolve'>
   conclude: Conclude
   giveBack: GiveBack
   jobOf: (reply: WaitingReply) => Job
@@ -38,7 +36,8 @@ export function createRunner(parts: {
   now: Clock
   log: Log
 }) {
-  const { store, takeTurn, claimReply, models, prepare, conclude, giveBack, jobOf, limits, now, log } = parts
+  const { store, takeTurn, claimReply, answering, models, conclude, giveBack, jobOf, limits, now, log } =
+    parts
   const firstOwnId = firstIdAt(now())
   /** The attempts that run here, to stop them. */
   const running = new Map<string, AbortController>()
@@ -51,12 +50,18 @@ export function createRunner(parts: {
     if ((due.notBefore ?? 0) > now() || due.group !== job.group) return due
     const more = { interactionId: due.interactionId, group: due.group }
     const { isGivenUp, keeps } = beginningOf(reply, canContinue(reply.model), limits.maxCrashes)
-    const turn = isGivenUp ? giveUp(reply) : await takeTurn(reply, keeps)
+    const turn = isGivenUp ? giveUp(reply) : await turnOf(reply, keeps)
     // Nothing is to come where it was cancelled meanwhile.
     if (turn.kind === 'later') return turn.job ?? (hasMore ? more : undefined)
     await attempt(turn, keeps, stopping)
     // What is posted from now on brings a job of its own.
     return hasMore && !stopping.aborted ? more : undefined
+  }
+
+  /** No provider is waited for where none is asked. */
+  async function turnOf(reply: OpenReply, keeps: Beginning['keeps']): Promise<Turn> {
+    if (reply.options.generates === false) return { kind: 'go', reply, call: undefined }
+    return takeTurn(reply, keeps)
   }
 
   async function attempt(
@@ -74,9 +79,14 @@ export function createRunner(parts: {
     const claim = claimReply(reply, keeps, (reason) => abort.abort(reason))
     let answer: Answer | undefined
     try {
-      const said = isClaimedFirst(reply, keeps, firstOwnId) ? (await claim.made()).said : []
+      // Of attempts before it is known then which calls they told.
+      const claimsFirst = reply.attempt > 0 || isClaimedFirst(reply, keeps, firstOwnId)
+      const before = claimsFirst ? await claim.made() : nothing
       answer =
-        turn.kind === 'go' ? await ask(reply, said, abort, call, claim.record) : only(said, turn.failure)
+        turn.kind === 'go'
+          ? await answering({ reply, before, abort, record: claim.record, onWord: () => call?.answers() })
+          : only(before.said, turn.failure)
+      if (answer.isUnasked) call?.notMade()
       if (!abort.signal.aborted || abort.signal.reason instanceof ProviderFailure) report(call, answer)
       // Not the end of the reply: whoever looks next can read what it is asked.
       if (isDatabaseAway(answer.failure)) throw answer.failure
@@ -108,38 +118,6 @@ export function createRunner(parts: {
     }
   }
 
-  async function ask(
-    reply: OpenReply,
-    said: ContentPart[],
-    abort: AbortController,
-    call: Call | undefined,
-    record: (event: NewEvent) => Promise<void> | undefined,
-  ): Promise<Answer> {
-    try {
-      const resolved = models.resolve(reply.model)
-      const asked = await prepare(reply, resolved, said)
-      const model = await models.load(resolved)
-      const { firstTokenTimeoutMs = limits.firstTokenTimeoutMs } = resolved.provider
-      // Who was not asked yet is left to the next process, whatever is to become of those that were.
-      abort.signal.throwIfAborted()
-      const answer = await askModel({
-        model,
-        call: asked,
-        said,
-        limits: { ...limits, firstTokenTimeoutMs },
-        abort,
-        record(event) {
-          call?.answers()
-          return record(event)
-        },
-      })
-      return reply.options.onCrash === 'fail' ? notLeft(answer) : answer
-    } catch (failure) {
-      call?.notMade()
-      return only(said, failure)
-    }
-  }
-
   /** Not what was stopped, but what the model did. */
   function report(call: Call | undefined, answer: Answer) {
     const failure = failureOf(answer)
@@ -167,15 +145,4 @@ function giveUp(reply: OpenReply): Turn {
 /** Whether nobody is asked twice who must not be, or once more who was given up. */
 function mayAskAgain({ kind, reply: { options } }: Turn & { reply: OpenReply }, answer: Answer | undefined) {
   return kind === 'go' && (options.onCrash !== 'fail' || answer === undefined || answer.isUnasked === true)
-}
-
-/** Of an answer that nobody may be asked for again, what was said until the server stops is all there is. */
-function notLeft(answer: Answer): Answer {
-  if (!(answer.failure instanceof StoppingError)) return answer
-  return { ...answer, failure: new ProviderFailure('crashed', 'its server was stopped') }
-}
-
-/** What was said before, and nothing more. */
-function only(said: ContentPart[], failure: unknown): Answer {
-  return { content: said, isOld: true, isUnasked: true, finish: undefined, failure }
 }

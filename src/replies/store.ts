@@ -114,6 +114,7 @@ export function createReplyStore(storage: Storage) {
         finishReason: string | null
         usage: string | null
         error: string | null
+        toldAttempt: number | null
         now: number
       },
     ) =>
@@ -121,6 +122,7 @@ export function createReplyStore(storage: Storage) {
         .updateTable('replies')
         .set({
           status: given.status,
+          told_attempt: given.toldAttempt,
           // Whoever was to be next by now, it was this one that answered.
           model: given.model,
           finish_reason: given.finishReason,
@@ -138,7 +140,7 @@ export function createReplyStore(storage: Storage) {
   async function settle(
     tx: Transaction,
     { id, attempt, model }: Pick<ClaimedReply, 'id' | 'attempt' | 'model'>,
-    ending: Ending,
+    ending: Ending & { toldAttempt: number | undefined },
     now: number,
   ): Promise<boolean> {
     const { changes } = await updateSettled(tx, {
@@ -149,6 +151,7 @@ export function createReplyStore(storage: Storage) {
       finishReason: ending.finishReason,
       usage: ending.usage && JSON.stringify(ending.usage),
       error: ending.error && JSON.stringify(ending.error),
+      toldAttempt: ending.toldAttempt ?? null,
       now,
     })
     return changes > 0
@@ -170,6 +173,11 @@ export function createReplyStore(storage: Storage) {
     if (!row) return undefined
     const { interaction_id: interactionId, not_before: notBefore, ...rest } = row
     return { ...rest, interactionId, notBefore }
+  }
+
+  /** Keeps which attempt told what the reply came to be. */
+  async function setToldAttempt(tx: Transaction, id: string, toldAttempt: number): Promise<void> {
+    await tx.updateTable('replies').set({ told_attempt: toldAttempt }).where('id', '=', id).execute()
   }
 
   /** Gives the reply back to the queue; false where `attempt` is not its writer any more. */
@@ -274,6 +282,7 @@ export function createReplyStore(storage: Storage) {
     claim,
     settle,
     cancel,
+    setToldAttempt,
     putBack,
     giveBack,
     move,

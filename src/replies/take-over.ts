@@ -61,7 +61,7 @@ function isJson({ responseFormat }: OpenReply['options']): boolean {
   return responseFormat !== undefined && responseFormat.type !== 'text'
 }
 
-const plain = new Set<string>(['text', 'reasoning'])
+const plain = new Set<string>(['text', 'reasoning', 'compaction'])
 
 /** A model can go on with a text; not with a call of a tool, a refusal, or thoughts alone. */
 function mayGoOn(said: ContentPart[]): boolean {

@@ -10,6 +10,7 @@ import * as m0006 from './migrations/0006-dead-letters.ts'
 import * as m0007 from './migrations/0007-failover.ts'
 import * as m0008 from './migrations/0008-changes.ts'
 import * as m0009 from './migrations/0009-origins.ts'
+import * as m0010 from './migrations/0010-told-attempts.ts'
 import type { Schema } from './schema.ts'
 
 interface Step extends Migration {
@@ -31,6 +32,7 @@ const steps: Record<string, Step> = {
   '0007-failover': m0007,
   '0008-changes': m0008,
   '0009-origins': m0009,
+  '0010-told-attempts': m0010,
 }
 
 /** Has the name of each migration that was applied: a database without it is not ours. */

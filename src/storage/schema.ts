@@ -92,6 +92,8 @@ export interface ReplyRow {
   model: string
   /** The number of the try that may write; raised with every claim (the fencing token). */
   attempt: number
+  /** The try whose words are its content, where its log told others before. */
+  told_attempt: number | null
   /** Who makes the attempt, where there is more than one node. */
   node: number | null
   /** Tries that ended because their process did. */

@@ -4,6 +4,7 @@ import type { Message } from '../../src/messages/message.ts'
 import { createFold, type ResponseEvent } from '../../src/openai/responses/fold.ts'
 import { outputItems } from '../../src/openai/items.ts'
 import { responseWith } from '../../src/openai/responses/view.ts'
+import { toldAttemptIn } from '../../src/replies/retelling.ts'
 import { saidIn } from '../../src/replies/said.ts'
 
 type Step = [type: EventType, data: object]
@@ -18,6 +19,11 @@ const started = (attempt = 1): Step => [
 ]
 const text = (said: string): Step => ['text.delta', { text: said }]
 const thought = (said: string): Step => ['reasoning.delta', { text: said }]
+const sealed = (said: string, signature: string): Step => [
+  'reasoning.sealed',
+  { text: said, provider: { lab: { signature } } },
+]
+const summary = (said: string): Step => ['compaction.done', { summary: said, question: 'Q' }]
 const ended = (status: 'completed' | 'incomplete' | 'failed' | 'cancelled', attempt = 1): Step => [
   `reply.${status}`,
   { status, attempt, finish_reason: null, usage: null, error: null },
@@ -150,6 +156,146 @@ const cases: Array<[name: string, steps: Step[], expected: string[]]> = [
       'completed',
     ],
   ],
+  [
+    'thoughts that follow each other are one item, with what is sealed of each',
+    [
+      started(),
+      thought('Hm'),
+      thought('Ah'),
+      sealed('Hm', '1'),
+      sealed('Ah', '2'),
+      sealed('', '3'),
+      ended('completed'),
+    ],
+    [
+      'output_item.added rs',
+      'reasoning_summary_part.added rs',
+      'reasoning_summary_text.delta rs Hm',
+      'reasoning_summary_text.delta rs Ah',
+      'reasoning_summary_text.done rs',
+      'reasoning_summary_part.done rs',
+      'output_item.done rs',
+      'completed',
+    ],
+  ],
+  [
+    'a thought that is only sealed parts what stands around it',
+    [started(), text('A'), sealed('', '1'), text('B'), ended('completed')],
+    [
+      'output_item.added msg',
+      'content_part.added msg',
+      'output_text.delta msg A',
+      'output_text.done msg',
+      'content_part.done msg',
+      'output_item.done msg',
+      'output_item.added rs',
+      'output_item.done rs',
+      'output_item.added msg_1',
+      'content_part.added msg_1',
+      'output_text.delta msg_1 B',
+      'output_text.done msg_1',
+      'content_part.done msg_1',
+      'output_item.done msg_1',
+      'completed',
+    ],
+  ],
+  [
+    'a thought that is signed otherwise is told anew, with its words',
+    [
+      started(),
+      thought('Hm'),
+      sealed('Hm', '1'),
+      started(2),
+      thought('Hm'),
+      sealed('Hm', '2'),
+      text('A'),
+      ended('completed', 2),
+    ],
+    [
+      'output_item.added rs',
+      'reasoning_summary_part.added rs',
+      'reasoning_summary_text.delta rs Hm',
+      'reasoning_summary_text.done rs',
+      'reasoning_summary_part.done rs',
+      'output_item.done rs',
+      'output_item.added rs_r2',
+      'reasoning_summary_part.added rs_r2',
+      'reasoning_summary_text.delta rs_r2 Hm',
+      'reasoning_summary_text.done rs_r2',
+      'reasoning_summary_part.done rs_r2',
+      'output_item.done rs_r2',
+      'output_item.added msg_r2',
+      'content_part.added msg_r2',
+      'output_text.delta msg_r2 A',
+      'output_text.done msg_r2',
+      'content_part.done msg_r2',
+      'output_item.done msg_r2',
+      'completed',
+    ],
+  ],
+  [
+    'what is signed the same goes on',
+    [
+      started(),
+      sealed('', '1'),
+      sealed('', '2'),
+      started(2),
+      sealed('', '1'),
+      sealed('', '2'),
+      text('A'),
+      ended('completed', 2),
+    ],
+    [
+      'output_item.added rs',
+      'output_item.done rs',
+      'output_item.added msg',
+      'content_part.added msg',
+      'output_text.delta msg A',
+      'output_text.done msg',
+      'content_part.done msg',
+      'output_item.done msg',
+      'completed',
+    ],
+  ],
+  [
+    'a summary is an item of its own, and what is told once stays',
+    [started(), summary('S'), text('A'), started(2), summary('S'), text('AB'), ended('completed', 2)],
+    [
+      'output_item.added cmp',
+      'output_item.done cmp',
+      'output_item.added msg',
+      'content_part.added msg',
+      'output_text.delta msg A',
+      'output_text.delta msg B',
+      'output_text.done msg',
+      'content_part.done msg',
+      'output_item.done msg',
+      'completed',
+    ],
+  ],
+  [
+    'a summary goes with the answer that is told anew',
+    [started(), summary('S'), text('A'), started(2), summary('S'), text('B'), ended('completed', 2)],
+    [
+      'output_item.added cmp',
+      'output_item.done cmp',
+      'output_item.added msg',
+      'content_part.added msg',
+      'output_text.delta msg A',
+      'output_text.done msg',
+      'content_part.done msg',
+      'output_item.done msg',
+      'output_item.added cmp_r2',
+      'output_item.done cmp_r2',
+      'output_item.added msg_r2',
+      'content_part.added msg_r2',
+      'output_text.delta msg_r2 B',
+      'output_text.done msg_r2',
+      'content_part.done msg_r2',
+      'output_item.done msg_r2',
+      'completed',
+    ],
+  ],
   ['what failed before it began tells nothing but that', [started(), ended('failed')], ['failed']],
   ['what was cancelled while it waited ends as incomplete', [ended('cancelled')], ['incomplete']],
 ]
@@ -163,9 +309,11 @@ describe('the events of a response', () => {
     const events = fold(steps)
     expect(events.map((event) => event.sequence_number)).toEqual(events.map((_event, index) => index))
     const [, { status }] = steps.at(-1) as [string, { status: 'completed' }]
-    const making = { status } as NonNullable<Message['making']>
-    const content = saidIn(logOf(steps))
-    const stored = outputItems({ id, content, metadata: {}, making } as unknown as Message)
+    const log = logOf(steps)
+    const toldAttempt = toldAttemptIn(log, status === 'completed')
+    const making = { status, toldAttempt } as NonNullable<Message['making']>
+    const content = saidIn(log)
+    const stored = outputItems({ id, content, metadata: {}, making } as unknown as Message, { sealed: true })
     expect(events.at(-1)).toMatchObject({ response: { output: stored } })
   })
 

@@ -212,8 +212,9 @@ describe('an item that is only named', () => {
     for (const item of answer) {
       const told = `${idOf(item)}_r2`
       expect((await parley.get(`/v1/conversations/${id}/items/${told}`)).body).toEqual(item)
+      const results = item.type === 'function_call' ? [{ ...result, call_id: item.call_id }] : []
       const response = await openai.responses.create({
-        input: [{ type: 'item_reference', id: told }, user('?')],
+        input: [{ type: 'item_reference', id: told }, ...results, user('?')],
       })
       const input = await Array.fromAsync(openai.responses.inputItems.list(response.id, { order: 'asc' }))
       expect(bare(input)[0]).toEqual(bare([item])[0])

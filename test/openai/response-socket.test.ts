@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import OpenAI from 'openai'
 import { ResponsesWS } from 'openai/resources/responses/ws'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { Json } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { hangs, startUpstream, type Upstream } from '../support/upstream.ts'
+import { hangs, holdsBack, startUpstream, type Upstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 
 const apiKey = 'a-key-of-the-test-0123456789'
@@ -32,19 +32,21 @@ async function connect() {
     headers: { authorization: `Bearer ${apiKey}` },
   })
   const events: Json[] = []
+  /** How many responses were asked for, by their stream. */
+  const asked = new Map<string | undefined, number>()
   socket.on('message', (data) => events.push(JSON.parse((data as Buffer).toString())))
   await once(socket, 'open')
-  let seen = 0
   return {
     socket,
-    async ask(body: object): Promise<Json> {
+    events,
+    /** Resolves with the end of its response: the next one of its stream. */
+    async ask(body: Json): Promise<Json> {
+      const streamId = body.stream_id
+      const ends = () => events.filter((event) => finalTypes.has(event.type) && event.stream_id === streamId)
+      const before = asked.get(streamId) ?? 0
+      asked.set(streamId, before + 1)
       socket.send(JSON.stringify({ type: 'response.create', model: 'openai/echo', ...body }))
-      const at = await until('answered', () => {
-        const found = events.findIndex(({ type }, index) => index >= seen && finalTypes.has(type))
-        return found !== -1 && found + 1
-      })
-      seen = at
-      return events[at - 1]
+      return until('answered', () => ends()[before])
     },
     close: () => socket.close(),
   }
@@ -107,6 +109,69 @@ test('a message that is wrong is refused by name, and the connection goes on', a
   close()
 })
 
+test('a request is prepared without a model, and gone on with over its connection', async () => {
+  const { ask, close } = await connect()
+  const model = 'openai/prepared'
+  const input = [{ role: 'user', content: 'My word is papaya' }]
+  const prepared = await ask({ model, generate: false, store: false, instructions: 'Be brief.', input })
+  expect(prepared).toMatchObject({
+    type: 'response.completed',
+    response: { status: 'completed', output: [], usage: { total_tokens: 0 } },
+  })
+  const behind = { model, store: false, previous_response_id: prepared.response.id, input: [] }
+  const answered = await ask(behind)
+  expect(answered.response.output[0].content[0].text).toBe('You said: My word is papaya')
+  const asked = upstream.requests.filter((request) => request.model === 'prepared')
+  expect(asked.map(({ body }) => body.messages.map(({ content }) => content))).toEqual([
+    ['My word is papaya'],
+  ])
+  close()
+})
+
+test('what was prepared and is to be stored stays, for every door', async () => {
+  const { ask, close } = await connect()
+  const { response } = await ask({ generate: false, input: 'Hello' })
+  close()
+  expect(await client.responses.retrieve(response.id)).toMatchObject({ status: 'completed', output: [] })
+  const answered = await client.responses.create({ model: 'openai/echo', previous_response_id: response.id })
+  expect(answered.output_text).toBe('You said: Hello')
+})
+
+describe('streams of one connection', () => {
+  test('do not wait for each other, and tell which they are', async () => {
+    const { behaviour, goOn } = holdsBack(['A '], ['b'])
+    upstream.behaves('held', behaviour)
+    const { ask, events, close } = await connect()
+    const slow = ask({ model: 'openai/held', input: 'Hello', stream_id: 'slow' })
+    const behind = ask({ input: 'Two', stream_id: 'slow' })
+    await upstream.asked('held')
+    const quick = await ask({
+      input: 'One',
+      stream_id: 'quick',
+      stream_options: { include_obfuscation: false },
+    })
+    expect(quick).toMatchObject({ type: 'response.completed', stream_id: 'quick' })
+    expect(await ask({ stream_id: 'quick' })).toMatchObject({ type: 'error', stream_id: 'quick' })
+    goOn()
+    expect(await slow).toMatchObject({ type: 'response.completed', stream_id: 'slow' })
+    expect(await behind).toMatchObject({ response: { output: [{ content: [{ text: 'You said: Two' }] }] } })
+    const ofSlow = events.filter(({ stream_id: id }) => id === 'slow').map(({ type }) => type)
+    expect(ofSlow.indexOf('response.completed')).toBeLessThan(ofSlow.lastIndexOf('response.created'))
+    close()
+  })
+
+  test('go on behind what another one made, though it is not stored', async () => {
+    const { ask, close } = await connect()
+    const first = await ask({ input: 'My word is papaya', store: false, stream_id: 'a' })
+    const behind = { input: 'Which?', store: false, previous_response_id: first.response.id }
+    for (const stream_id of ['b', 'c']) {
+      expect(await ask({ ...behind, stream_id })).toMatchObject({ type: 'response.completed', stream_id })
+    }
+    expect(upstream.requests.at(-1)?.body.messages).toHaveLength(3)
+    close()
+  })
+})
+
 test('a stored response goes on without its connection', async () => {
   upstream.behaves('slow', hangs())
   const { socket } = await connect()
@@ -119,6 +184,21 @@ test('a stored response goes on without its connection', async () => {
   expect((await client.responses.retrieve(response.id)).status).toBe('in_progress')
   await client.responses.cancel(response.id)
   await asked.closed
+})
+
+test('a response that is deleted while it is made ends with an error, and the connection goes on', async () => {
+  upstream.behaves('unending', hangs())
+  const { socket, ask, close } = await connect()
+  const created = once(socket, 'message')
+  const asked = ask({ model: 'openai/unending', input: 'Hello' })
+  const [data] = (await created) as [Buffer]
+  const { response } = JSON.parse(data.toString())
+  await upstream.asked('unending')
+  await client.responses.delete(response.id)
+  const message = 'The response was deleted while it was made.'
+  expect(await asked).toMatchObject({ type: 'error', status: 410, error: { code: 'removed', message } })
+  expect(await ask({ input: 'Hello' })).toMatchObject({ type: 'response.completed' })
+  close()
 })
 
 test('a connection is refused without a key, and to the pages of others', async () => {

@@ -152,6 +152,42 @@ describe('an answer', () => {
     expect((await upstream.asked(model)).body['response_format']).toMatchObject({ type: 'json_schema' })
   })
 
+  test('is held to a schema only where that is strict', async () => {
+    const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] }
+    const ask = async (words: string, strict?: boolean | null) => {
+      const model = newModel()
+      upstream.behaves(model, says([words]))
+      const format = { type: 'json_schema', name: 'place', schema, ...(strict !== undefined && { strict }) }
+      return (
+        await server.post('/v1/responses', { model: `openai/${model}`, input: 'Where?', text: { format } })
+      ).body
+    }
+    for (const strict of [undefined, null, false]) {
+      expect(await ask('{"town":"Rome"}', strict)).toMatchObject({
+        status: 'completed',
+        text: { format: { strict: false } },
+      })
+    }
+    expect(await ask('Rome', false)).not.toMatchObject({ status: 'completed' })
+    expect(await ask('{"town":"Rome"}', true)).not.toMatchObject({ status: 'completed' })
+  })
+
+  test('is held to a schema of its own where it is made anew, however the first one was', async () => {
+    const format = { type: 'json_schema', name: 'place', schema: { type: 'object', required: ['city'] } }
+    const model = newModel()
+    upstream.behaves(model, says(['{"town":"Rome"}']))
+    const asked = { model: `openai/${model}`, input: 'Where?', text: { format } }
+    const { id } = (await server.post('/v1/responses', asked)).body
+    const uuid = id.replace(/^resp_(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+    const anew = async (body: object) =>
+      (await server.post(`/v1/messages/${uuid}/regenerate`, { ...body, wait_ms: 15_000 })).body.reply
+    expect(await anew({})).toMatchObject({ status: 'completed' })
+    expect(await anew({ response_format: format })).toMatchObject({
+      status: 'incomplete',
+      error: { code: 'invalid_output' },
+    })
+  })
+
   test('is thought about first, and tells what was thought', async () => {
     const model = newModel()
     upstream.behaves(
@@ -219,6 +255,28 @@ describe('a conversation', () => {
     expect(data).toHaveLength(4)
   })
 
+  test('tells with its responses what their models were really asked, and that stays', async () => {
+    const id = await server.begin({
+      model: 'openai/settled',
+      prompt: 'Be kind.',
+      temperature: 0.3,
+      max_output_tokens: 50,
+    })
+    const conversation = `conv_${id.replaceAll('-', '')}`
+    const response = await client.responses.create({ conversation, input: 'Hello', top_p: 0.9 })
+    const told = { instructions: 'Be kind.', temperature: 0.3, max_output_tokens: 50, top_p: 0.9 }
+    expect(response).toMatchObject(told)
+    expect((await upstream.asked('settled')).body).toMatchObject({ temperature: 0.3, top_p: 0.9 })
+    await server.request('PATCH', `/v1/interactions/${id}`, { prompt: null, temperature: 1 })
+    expect(await client.responses.retrieve(response.id)).toMatchObject(told)
+    const instructed = await client.responses.create({
+      conversation,
+      input: 'Hello',
+      instructions: 'Be brief.',
+    })
+    expect(instructed).toMatchObject({ instructions: 'Be brief.', temperature: 1 })
+  })
+
   test('that does not fit is refused, or truncated where it may be', async () => {
     // The windows of models are known once they were listed.
     await client.models.list()
@@ -252,7 +310,7 @@ describe('a conversation', () => {
       ] as OpenAI.Responses.ResponseInput,
     })
     expect((await upstream.asked(model, 2)).body.messages).toEqual([
-      { role: 'system', content: expect.stringContaining('Alice likes Rome.') },
+      { role: 'user', content: expect.stringContaining('Alice likes Rome.') },
       { role: 'user', content: 'Where shall I go?' },
     ])
   })
@@ -280,9 +338,14 @@ const refusals: Array<[name: string, body: object, error: object]> = [
     { param: 'tools[0].type', code: 'unsupported_parameter' },
   ],
   [
-    'compaction by the way',
-    { context_management: [{ type: 'compaction' }] },
-    { param: 'context_management', code: 'unsupported_parameter' },
+    'another management of the context',
+    { context_management: [{ type: 'editing' }] },
+    { param: 'context_management[0].type', code: 'unsupported_parameter' },
+  ],
+  [
+    'a compaction of next to nothing',
+    { context_management: [{ type: 'compaction', compact_threshold: 999 }] },
+    { param: 'context_management[0].compact_threshold', code: 'invalid_value' },
   ],
   ['a prompt template', { prompt: { id: 'pmpt_1' } }, { param: 'prompt', code: 'unsupported_parameter' }],
   ['log probabilities', { top_logprobs: 3 }, { param: 'top_logprobs', code: 'unsupported_parameter' }],

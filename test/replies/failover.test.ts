@@ -77,7 +77,7 @@ const faults: Array<[string, string, Behaviour | undefined]> = [
   ['sends an error as data', 'provider_unavailable', reportsErrorAfter([], { message: 'oh' })],
   ['refuses our key', 'provider_unauthorized', refuses(401)],
   ['does not know the model', 'model_not_found', refuses(404)],
-  ['wants to be paid first', 'provider_rejected', refuses(429, {}, quota)],
+  ['wants to be paid first', 'provider_quota_exceeded', refuses(429, {}, quota)],
   ['does not take the request', 'provider_rejected', refuses(400)],
 ]
 

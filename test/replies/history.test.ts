@@ -39,6 +39,30 @@ describe('the history that a model gets', () => {
   })
 })
 
+describe('a summary in it', () => {
+  /** S sums up what was said before it; all others as above. */
+  const talk = (newestFirst: string) =>
+    turns(newestFirst.replaceAll('S', 'A')).map((turn, index): Turn => {
+      const isSummary = newestFirst[index] === 'S'
+      return isSummary ? { ...turn, content: [{ type: 'compaction', summary: 'x' }, ...turn.content] } : turn
+    })
+  const given = (newestFirst: string, budgetTokens: number) =>
+    fitHistory(talk(newestFirst), budgetTokens).map(({ role, content }) => `${role[0]}${textOf(content)}`)
+
+  test.each([
+    ['stands for all that was said before it', 'HASHAH', 100, ['A4', 'A5', 'H6']],
+    ['stays where not all behind it fits', 'HAHS', 25, ['A1', 'H4']],
+    ['is the newest one of several', 'HSHASH', 100, ['A5', 'H6']],
+  ])('%s', (_, newestFirst, budgetTokens, expected) => {
+    expect(given(newestFirst, budgetTokens)).toEqual(expected)
+  })
+
+  test('is as far back as is read', () => {
+    expect(wantsMore(talk('HA'), 100)).toBe(true)
+    expect(wantsMore(talk('HAS'), 100)).toBe(false)
+  })
+})
+
 describe('the room for it', () => {
   test.each([
     ['the window, but for the answer, the prompt and a tenth', 1_000, 300, 100, 500],
@@ -83,6 +107,8 @@ describe('the calls of tools in it', () => {
     ['a long round of calls begins with a call where no question fits', 'HcrCst', 50, 'crCst'],
     ['a question between a call and its result is no beginning', 'HcHrA', 40, 'cHrA'],
     ['without the call, which was deleted, what fits', 'HArHA', 20, 'HA'],
+    ['a call that was deleted cuts off nothing where all fits', 'HArHA', 50, 'HArHA'],
+    ['nor where its result is the newest', 'HAr', 30, 'HAr'],
   ])('%s', (_, letters, tokens, expected) => {
     expect(fits(letters, tokens)).toBe(expected)
   })

@@ -51,7 +51,7 @@ const refusals: Array<[string, keyof typeof replyErrors, Behaviour]> = [
   ],
   [
     'an empty account',
-    'provider_rejected',
+    'provider_quota_exceeded',
     refuses(429, {}, { type: 'insufficient_quota', message: theirWords }),
   ],
   ['401 as data', 'provider_unauthorized', reportsErrorAfter([], { code: 401, message: theirWords })],

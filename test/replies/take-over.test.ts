@@ -52,6 +52,12 @@ describe('an attempt at a reply that was left by a crash', () => {
     expect(keeps?.(what)).toBe(false)
   })
 
+  test('goes on behind a summary, but not with that alone', () => {
+    const summary: ContentPart = { type: 'compaction', summary: 'They like papaya.' }
+    const { keeps } = beginningOf({ ...left, options: { onCrash: 'continue' } }, true, 5)
+    expect([keeps?.(told([summary, ...said])), keeps?.(told([summary]))]).toEqual([true, false])
+  })
+
   test('does not go on with JSON that its model is held to, but ends with it', () => {
     const options = { onCrash: 'continue', responseFormat: { type: 'json_object' } } as const
     expect(beginningOf({ ...left, options }, true, 5).keeps).toBeUndefined()
@@ -150,5 +156,8 @@ describe('going on with an answer', () => {
     expect(limitOf(1_000)).toBeGreaterThan(900)
     expect(limitOf(1_000)).toBeLessThan(1_000)
     expect(limitOf(3)).toBe(1)
+    const summary: ContentPart = { type: 'compaction', summary: 'word '.repeat(2_000) }
+    const behind = goOn(model, { prompt: [], maxOutputTokens: 1_000 }, [summary, text('word')])
+    expect(behind.call.maxOutputTokens).toBeGreaterThan(900)
   })
 })

@@ -1,8 +1,8 @@
 import type { Sampling } from '../../interactions/interaction.ts'
 import type { ReplyOptions } from '../../replies/options.ts'
-import type { FunctionTool, ToolChoice } from '../../replies/tools.ts'
 import type { CreateRequest } from './request.ts'
 import type { ResponseObject } from './response.ts'
+import { choiceOf, functionsIn, toldTools } from './tools.ts'
 
 /** What a response tells of how it was asked for, where that is not the usual and stands nowhere else. */
 export interface Told extends Partial<
@@ -58,14 +58,23 @@ export function optionsOf(asked: Omit<CreateRequest, 'input'>, kept: Kept): Repl
   return {
     ...(typeof instructions === 'string' && { prompt: instructions }),
     sampling: samplingOf(asked),
-    tools: allowedTools(asked)?.map(toTool),
-    toolChoice: toChoice(choice),
+    tools: functionsIn(asked),
+    toolChoice: choiceOf(choice),
     parallelToolCalls: parallel ?? undefined,
     responseFormat: formatOf(format),
+    schemaIsAdvice: format?.type === 'json_schema' && format.strict !== true ? true : undefined,
     truncation: asked.truncation ?? 'disabled',
-    reasoning: reasoning ? withoutNulls({ effort: reasoning.effort, summary: reasoning.summary }) : undefined,
+    compaction: compactionOf(asked),
+    sealsThoughts: asked.include?.includes('reasoning.encrypted_content') ? true : undefined,
+    generates: asked.generate === false ? false : undefined,
+    reasoning: reasoning ? reasoningOf(reasoning) : undefined,
     door: { ...kept },
   }
+}
+
+/** `generate_summary` is what `summary` was called before. */
+function reasoningOf({ effort, summary, generate_summary: before }: NonNullable<CreateRequest['reasoning']>) {
+  return withoutNulls({ effort, summary: summary ?? before })
 }
 
 function formatOf(format: NonNullable<CreateRequest['text']>['format']): ReplyOptions['responseFormat'] {
@@ -74,35 +83,19 @@ function formatOf(format: NonNullable<CreateRequest['text']>['format']): ReplyOp
   return { type, name, schema, ...withoutNulls({ description, strict }) }
 }
 
+function compactionOf({ context_management: managed }: Omit<CreateRequest, 'input'>) {
+  const [compaction] = managed ?? []
+  return compaction && { atTokens: compaction.compact_threshold ?? undefined }
+}
+
 function samplingOf(asked: Omit<CreateRequest, 'input'>): Sampling {
   const { temperature, top_p, presence_penalty, frequency_penalty, max_output_tokens } = asked
   return withoutNulls({ temperature, top_p, presence_penalty, frequency_penalty, max_output_tokens })
 }
 
-type GivenTool = NonNullable<CreateRequest['tools']>[number]
-
-/** The tools that the model hears of. */
-function allowedTools({ tools, tool_choice: choice }: Pick<CreateRequest, 'tools' | 'tool_choice'>) {
-  if (!tools || tools.length === 0) return undefined
-  if (typeof choice !== 'object' || choice?.type !== 'allowed_tools') return tools
-  const allowed = new Set(choice.tools.map(({ name }) => name))
-  return tools.filter(({ name }) => allowed.has(name))
-}
-
-function toTool({ name, description, parameters, strict }: GivenTool): FunctionTool {
-  return { name, ...withoutNulls({ description, parameters, strict }) }
-}
-
-function toChoice(choice: CreateRequest['tool_choice']): ToolChoice | undefined {
-  if (typeof choice !== 'object') return choice
-  if (choice === null) return undefined
-  return choice.type === 'function' ? { name: choice.name } : choice.mode
-}
-
 /** What of a request stands nowhere else than with its response. */
 export function toldOf(asked: Omit<CreateRequest, 'input'>): Told {
-  const { tool_choice: choice, tools, store, background, service_tier: tier } = asked
-  const narrowed = typeof choice === 'object' && choice?.type === 'allowed_tools'
+  const { store, background, service_tier: tier } = asked
   return withoutNulls({
     metadata: asked.metadata,
     max_tool_calls: asked.max_tool_calls,
@@ -111,22 +104,12 @@ export function toldOf(asked: Omit<CreateRequest, 'input'>): Told {
     safety_identifier: asked.safety_identifier,
     user: asked.user,
     verbosity: asked.text?.verbosity,
-    service_tier: tier === 'auto' ? undefined : tier,
+    // Two names of one tier.
+    service_tier: tier === 'auto' ? undefined : tier === 'fast' ? 'priority' : tier,
     store: store === false ? false : undefined,
     background: background ? true : undefined,
-    tools: narrowed ? (tools ?? []).map((tool) => toolView(toTool(tool))) : undefined,
-    tool_choice: narrowed ? choice : undefined,
+    ...toldTools(asked),
   })
-}
-
-export function toolView({ name, description, parameters, strict }: FunctionTool) {
-  return {
-    type: 'function' as const,
-    name,
-    description: description ?? null,
-    parameters: parameters ?? null,
-    strict: strict ?? null,
-  }
 }
 
 type Present<Given> = { [Key in keyof Given]?: NonNullable<Given[Key]> }

@@ -41,8 +41,9 @@ export function createAsking(parts: {
   ): Promise<string> {
     replies.mayPost({ wantsReply: true })
     const origin = await originOf(ownerId, asked, unstored)
-    const said = await saidIn(asked.input, itemFinder(messages, ownerId))
-    await checkCalls(messages, said, asked.input, origin)
+    const said = await saidIn(asked.input ?? [], itemFinder(messages, ownerId))
+    await checkCalls(messages, said, asked.input ?? [], origin)
+    if (said.length === 0) await mustHaveSaid(origin)
     const told = { ...toldOf(asked), ...origin.told }
     const turnIn: TurnIn = (copied) => ({
       said,
@@ -50,11 +51,23 @@ export function createAsking(parts: {
       model: asked.model ?? undefined,
       isKept: isStored(asked),
       options: optionsOf(asked, { copied, told }),
+      keepsSettings: true,
       also: (tx, { reply }) => once.remember(tx, { response: reply?.id ?? null }),
     })
     const { reply } = await post(ownerId, asked, origin, turnIn, once)
     if (!reply) throw notFound('Response')
     return reply.id
+  }
+
+  /** Refuses to have answered what nobody has said anything in yet. */
+  async function mustHaveSaid({ way, previous }: Origin): Promise<void> {
+    if (previous) return
+    const { data } = way ? await messages.list(way, { limit: 1, order: 'desc' }) : { data: [] }
+    if (data.length > 0) return
+    const message = 'is required: nothing was said in this conversation yet'
+    throw new ParleyError('invalid_request', `input ${message}`, {
+      fields: [{ in: 'body', field: 'input', message }],
+    })
   }
 
   function post(ownerId: string, asked: CreateRequest, origin: Origin, turnIn: TurnIn, once: Once) {

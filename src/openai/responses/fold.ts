@@ -1,8 +1,9 @@
 import type { ReplyEvent } from '../../events/event.ts'
 import type { Making, MessageStatus, Usage } from '../../messages/message.ts'
+import { createRetelling } from '../../replies/retelling.ts'
 import type { OutputItem } from '../item.ts'
+import { statusOf } from './outcome.ts'
 import type { ResponseObject } from './response.ts'
-import { createRetelling, type Said } from './retelling.ts'
 import { createTelling } from './telling.ts'
 
 /** An event of a response, as OpenAI tells it. */
@@ -68,20 +69,14 @@ export function createFold(reply: { id: string; model: string; isBackground: boo
 
   /** What is told of the next event of the log. */
   function add({ type, data }: ReplyEvent): ResponseEvent[] {
+    retelling.add({ type, data })
     switch (type) {
       case 'text.delta':
       case 'reasoning.delta':
       case 'refusal.delta':
-        say({ kind: type.slice(0, -'.delta'.length) as 'text', ...(JSON.parse(data) as { text: string }) })
-        break
       case 'tool_call.started':
-        say({ kind: 'call', step: 'started', ...(JSON.parse(data) as CallData) })
-        break
       case 'tool_call.delta':
-        say({ kind: 'call', step: 'delta', ...(JSON.parse(data) as CallData) })
-        break
       case 'tool_call.done':
-        say({ kind: 'call', step: 'done', ...(JSON.parse(data) as CallData) })
         break
       case 'reply.completed':
       case 'reply.incomplete':
@@ -95,15 +90,10 @@ export function createFold(reply: { id: string; model: string; isBackground: boo
     return flush()
   }
 
-  function say(said: Said): void {
-    retelling.say(said)
-  }
-
   function goOn(type: string, data: string): void {
     const begun = JSON.parse(data) as { attempt?: number; model?: string }
     attempt = begun.attempt ?? attempt
     model = begun.model ?? model
-    if (type === 'reply.restarted' || type === 'reply.requeued') retelling.restart(attempt)
     // Of all others only that something began is of interest, as of an attempt that goes on with what was said.
     if (type !== 'reply.retrying' && type !== 'reply.requeued') start()
   }
@@ -111,17 +101,11 @@ export function createFold(reply: { id: string; model: string; isBackground: boo
   function finish({ status, attempt: last, finish_reason, usage, error }: FinalData): void {
     retelling.finish(status === 'completed')
     const making = { status, model, tried: [], attempt: last, finishReason: finish_reason, usage, error }
-    const type = finalEvents[status] ?? 'response.incomplete'
+    const type = finalEvents[statusOf(making)] ?? 'response.incomplete'
     emit(type, { response: snapshot({ ...making, completedAt: null }, telling.items) })
   }
 
   return { begin, add }
-}
-
-interface CallData {
-  call_id: string
-  name: string
-  arguments: string
 }
 
 interface FinalData {

@@ -14,7 +14,12 @@ const ignored = z.unknown().optional()
 const noFileId = z
   .null({ error: 'is not supported: there are no uploads here; send the bytes, or where they are' })
   .optional()
-const common = { id: plainText({ max: 256 }).nullish(), status: ignored }
+const common = { id: plainText({ max: 256 }).nullish(), status: ignored, created_by: ignored }
+/** Clients that leave nothing out send a type of null where none is needed. */
+const messageType = z.literal('message').nullish()
+const caller = z
+  .strictObject({ type: z.literal('direct', { error: 'is not supported: only models call' }) })
+  .nullish()
 
 const textInput = z.strictObject({
   type: z.literal('input_text'),
@@ -24,7 +29,7 @@ const textInput = z.strictObject({
 const imageInput = z.strictObject({
   type: z.literal('input_image'),
   image_url: resourceUrl,
-  detail: z.enum(['auto', 'low', 'high']).nullish(),
+  detail: z.enum(['auto', 'low', 'high', 'original']).nullish(),
   file_id: noFileId,
   prompt_cache_breakpoint: ignored,
 })
@@ -49,14 +54,14 @@ export const inputParts = z.array(inputPart).min(1).max(maxParts)
 
 const userMessage = z.strictObject({
   ...common,
-  type: z.literal('message').optional(),
+  type: messageType,
   role: z.literal('user'),
   content: z.union([text, inputParts]),
   phase: ignored,
 })
 const systemMessage = z.strictObject({
   ...common,
-  type: z.literal('message').optional(),
+  type: messageType,
   role: z.enum(['system', 'developer']),
   content: z.union([
     text,
@@ -80,7 +85,7 @@ const assistantPart = z.discriminatedUnion('type', [outputText, refusalOutput, t
 })
 const assistantMessage = z.strictObject({
   ...common,
-  type: z.literal('message').optional(),
+  type: messageType,
   role: z.literal('assistant'),
   content: z.union([text, z.array(assistantPart).max(maxParts)]),
   phase: z.enum(['commentary', 'final_answer']).nullish(),
@@ -95,20 +100,27 @@ const messagePart = z.discriminatedUnion(
 )
 export const messageParts = z.array(messagePart).min(1).max(maxParts)
 
+/** Of a result: its call says which tool that was. */
+const toolLabel = plainText({ max: 256 }).nullish()
 const functionCall = z.strictObject({
   ...common,
   type: z.literal('function_call'),
   call_id: callId,
   name: plainText({ min: 1, max: 256 }),
   arguments: text,
-  namespace: z.null({ error: 'is not supported' }).optional(),
+  namespace: plainText({ min: 1, max: 256 }).nullish(),
+  caller,
+  async: z.literal(false, { error: 'is not supported: what comes of a call is waited for' }).nullish(),
   parsed_arguments: ignored,
 })
 const functionCallOutput = z.strictObject({
   ...common,
   type: z.literal('function_call_output'),
   call_id: callId,
-  output: z.union([text, inputParts]),
+  output: z.union([text, z.array(inputPart).max(maxParts)]),
+  caller,
+  name: toolLabel,
+  namespace: toolLabel,
 })
 const reasoning = z.strictObject({
   ...common,
@@ -127,13 +139,11 @@ const compaction = z.strictObject({
   ...common,
   type: z.literal('compaction'),
   encrypted_content: plainText({ min: 1, max: maxTextChars }),
-  created_by: ignored,
 })
 const itemReference = z.strictObject({
   type: z.literal('item_reference').meta({ description: 'May be left out where `id` is all there is.' }),
   id: plainText({ min: 1, max: 256 }),
 })
-
 const typedItem = z
   .discriminatedUnion(
     'type',
@@ -156,7 +166,7 @@ function asReference(given: unknown): unknown {
 }
 
 export const responseInput = z
-  .union([plainText({ min: 1, max: maxTextChars }), z.array(inputItem).min(1).max(maxItems)])
+  .union([text, z.array(inputItem).max(maxItems)])
   .meta({ id: 'GivenInput', description: 'A text that the user says, or items.' })
 
 export type InputItem = z.infer<typeof inputItem>

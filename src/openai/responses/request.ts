@@ -1,49 +1,14 @@
 import { z } from 'zod'
 import { metadataSchema } from '../../interactions/schemas.ts'
-import { toolName } from '../../messages/content.ts'
-import { jsonSchemaObject } from '../../replies/json-schema.ts'
 import { reasoningEfforts } from '../../replies/options.ts'
 import { responseFormat } from '../../replies/response-format.ts'
 import { plainText } from '../../text.ts'
+import { only, refused } from '../refused.ts'
+import { include } from './include.ts'
 import { responseInput } from './input.ts'
+import { toolChoiceField, type Tooling, toolIssues, toolsField } from './tools.ts'
 
 /** What a response is asked with. Each field that OpenAI knows is done, told again, or refused by name. */
-
-const notHere = (why: string) => z.null({ error: `is not supported: ${why}` }).optional()
-const noOtherTools = 'this server calls no tools of its own; tools of type function are called by you'
-
-const functionTool = z.strictObject({
-  type: z.literal('function'),
-  name: toolName,
-  description: plainText({ max: 16_384 }).nullish(),
-  parameters: jsonSchemaObject.nullish(),
-  strict: z.boolean().nullish(),
-  async: z.literal(false, { error: 'is not supported' }).nullish(),
-  defer_loading: z.literal(false, { error: 'is not supported' }).nullish(),
-  allowed_callers: notHere('only models call'),
-  output_schema: notHere('what comes of a call is not checked'),
-})
-
-const tools = z
-  .array(z.discriminatedUnion('type', [functionTool], { error: `is not supported: ${noOtherTools}` }))
-  .max(128)
-
-const namedTool = z.strictObject({ type: z.literal('function'), name: toolName })
-const toolChoice = z.union([
-  z.enum(['none', 'auto', 'required']),
-  z.discriminatedUnion(
-    'type',
-    [
-      namedTool,
-      z.strictObject({
-        type: z.literal('allowed_tools'),
-        mode: z.enum(['none', 'auto', 'required']).default('auto'),
-        tools: z.array(namedTool).min(1).max(128),
-      }),
-    ],
-    { error: 'is not supported: known are function and allowed_tools' },
-  ),
-])
 
 const [textFormat, jsonObject, jsonSchema] = responseFormat.options
 const text = z.strictObject({
@@ -64,20 +29,9 @@ const reasoning = z.strictObject({
   effort: z.enum(reasoningEfforts).nullish(),
   summary: z.enum(['auto', 'concise', 'detailed']).nullish(),
   generate_summary: z.enum(['auto', 'concise', 'detailed']).nullish(),
+  context: only(['auto'], 'each model is given of its thoughts what its provider wants back'),
+  mode: only(['standard'], 'there is no other mode'),
 })
-
-const includable = z.enum(
-  [
-    'reasoning.encrypted_content',
-    'message.input_image.image_url',
-    'file_search_call.results',
-    'web_search_call.results',
-    'web_search_call.action.sources',
-    'computer_call_output.output.image_url',
-    'code_interpreter_call.outputs',
-  ],
-  { error: 'is not supported' },
-)
 
 /** What a model is asked, whether it answers or its input is only counted. */
 export const promptFields = {
@@ -87,20 +41,28 @@ export const promptFields = {
   conversation: z
     .union([plainText({ min: 1, max: 256 }), z.strictObject({ id: plainText({ min: 1, max: 256 }) })])
     .nullish(),
-  tools: tools.nullish(),
-  tool_choice: toolChoice.nullish(),
+  tools: toolsField.nullish(),
+  tool_choice: toolChoiceField.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   text: text.nullish(),
   reasoning: reasoning.nullish(),
   truncation: z.enum(['auto', 'disabled']).nullish(),
 }
 
+/** As OpenAI has it. */
+const minThresholdTokens = 1_000
+
+const contextManagement = z.strictObject({
+  type: z.literal('compaction', { error: 'is not supported: only compaction is' }),
+  compact_threshold: z.int().min(minThresholdTokens).max(100_000_000).nullish(),
+})
+
 const label = plainText({ max: 64 }).nullish()
 
 /** `POST /v1/responses`, and the frames `response.create` but for their `type`. */
 export const createFields = {
   ...promptFields,
-  input: responseInput,
+  input: responseInput.nullish(),
   metadata: metadataSchema.nullish(),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
@@ -109,40 +71,36 @@ export const createFields = {
   max_output_tokens: z.int().min(1).max(10_000_000).nullish(),
   max_tool_calls: z.int().min(1).max(1_000_000).nullish(),
   top_logprobs: z.literal(0, { error: 'is not supported: no log probabilities are told' }).nullish(),
-  include: z.array(includable).max(16).nullish(),
+  include: include.nullish(),
   store: z.boolean().nullish(),
-  context_management: z
-    .array(z.unknown())
-    .max(0, { error: 'is not supported: compact with POST /v1/responses/compact, or truncate' })
+  context_management: z.array(contextManagement).max(1).nullish(),
+  service_tier: z
+    .enum(['auto', 'default', 'fast', 'flex', 'priority', 'scale'], { error: 'is not supported' })
     .nullish(),
-  service_tier: z.enum(['auto', 'default', 'fast', 'flex', 'priority', 'scale']).nullish(),
   user: plainText({ max: 512 }).nullish(),
-  safety_identifier: label,
+  /** What Codex says of itself. */
+  client_metadata: z.record(plainText({ max: 256 }), plainText({ max: 65_536 })).nullish(),
+  safety_identifier: plainText({ max: 128 }).nullish(),
   prompt_cache_key: label,
   prompt_cache_retention: z.enum(['in_memory', '24h']).nullish(),
-  prompt_cache_options: notHere('providers cache as they do'),
-  prompt: notHere('there are no prompt templates here; send instructions'),
-  moderation: notHere('nothing is moderated here'),
-  image: notHere('no images are made'),
-  access_programs: notHere('there are none'),
+  prompt_cache_options: refused('providers cache as they do'),
+  prompt: refused('there are no prompt templates here; send instructions'),
+  moderation: refused('nothing is moderated here'),
+  image: refused('no images are made'),
+  access_programs: refused('there are none'),
 }
+
+const streamOptions = z.strictObject({ include_obfuscation: z.boolean().nullish() })
 
 /** What only the transport of HTTP has. */
 const httpFields = {
   background: z.boolean().nullish(),
   stream: z.boolean().nullish(),
-  stream_options: z.strictObject({ include_obfuscation: z.boolean().nullish() }).nullish(),
+  stream_options: streamOptions.nullish(),
 }
 
-export const createBody = z
-  .strictObject({ ...createFields, ...httpFields })
-  .superRefine(({ background, store, conversation, previous_response_id: previous }, { addIssue }) => {
-    const wrong = (field: string, message: string) => addIssue({ code: 'custom', path: [field], message })
-    if (background && store === false) wrong('background', 'needs what it makes to be stored')
-    if (conversation && previous) wrong('previous_response_id', twoOrigins)
-  })
+export const createBody = z.strictObject({ ...createFields, ...httpFields }).superRefine(refuseContradictions)
 
-const twoOrigins = 'cannot be given together with conversation'
 const onlyHttp = 'on a WebSocket all is streamed, and nothing else'
 
 /** A message on a WebSocket. */
@@ -150,22 +108,48 @@ export const createMessage = z
   .strictObject({
     ...createFields,
     type: z.literal('response.create', { error: 'is not supported: only response.create is' }),
-    generate: z.literal(true, { error: 'is not supported' }).nullish(),
+    generate: z.boolean().nullish(),
+    stream_id: plainText({ min: 1, max: 256 }).nullish(),
+    stream_options: streamOptions.nullish(),
     stream: z.literal(true, { error: `is not supported: ${onlyHttp}` }).nullish(),
     background: z.literal(false, { error: `is not supported: ${onlyHttp}` }).nullish(),
   })
-  .refine(({ conversation, previous_response_id: previous }) => !(conversation && previous), {
-    path: ['previous_response_id'],
-    error: twoOrigins,
-  })
+  .superRefine(refuseContradictions)
 
-export type CreateRequest = z.infer<typeof createBody>
+/** What is wrong with one field because of another. */
+function refuseContradictions(
+  asked: Tooling & {
+    background?: boolean | null | undefined
+    store?: boolean | null | undefined
+    conversation?: unknown
+    previous_response_id?: string | null | undefined
+    input?: { length: number } | string | null | undefined
+  },
+  { addIssue }: Pick<z.RefinementCtx, 'addIssue'>,
+): void {
+  const wrong = (path: PropertyKey[], message: string) => addIssue({ code: 'custom', path, message })
+  if (asked.background && asked.store === false) {
+    wrong(['background'], 'needs what it makes to be stored')
+  }
+  if (asked.conversation && asked.previous_response_id) {
+    wrong(['previous_response_id'], 'cannot be given together with conversation')
+  }
+  // What is there can be answered (once more) without more being said.
+  if (!asked.conversation && !asked.previous_response_id && !asked.input?.length) {
+    wrong(['input'], 'is required')
+  }
+  for (const { path, message } of toolIssues(asked)) wrong(path, message)
+}
+
+/** Whichever transport it came by. */
+export type CreateRequest = z.infer<typeof createBody> &
+  Pick<z.infer<typeof createMessage>, 'generate' | 'stream_id'>
 
 /** `POST /v1/responses/input_tokens` */
 export const countBody = z.strictObject({
   ...promptFields,
   input: responseInput.nullish(),
-  personality: notHere('models are asked as they are'),
+  personality: refused('models are asked as they are'),
 })
 
 export type CountRequest = z.infer<typeof countBody>

@@ -15,12 +15,25 @@ const format = z.discriminatedUnion('type', [
 ])
 
 const choiceMode = z.enum(['none', 'auto', 'required'])
+const functionView = z.object({
+  type: z.literal('function'),
+  name: z.string(),
+  description: z.string().nullable(),
+  parameters: z.record(z.string(), z.unknown()).nullable(),
+  strict: z.boolean().nullable(),
+})
+const namespaceView = z.object({
+  type: z.literal('namespace'),
+  name: z.string(),
+  description: z.string(),
+  tools: z.array(functionView),
+})
 const namedTool = z.object({ type: z.literal('function'), name: z.string() })
 
 export const usageSchema = z
   .object({
     input_tokens: z.int(),
-    input_tokens_details: z.object({ cached_tokens: z.int() }),
+    input_tokens_details: z.object({ cached_tokens: z.int(), cache_write_tokens: z.int() }),
     output_tokens: z.int(),
     output_tokens_details: z.object({ reasoning_tokens: z.int() }),
     total_tokens: z.int(),
@@ -36,7 +49,7 @@ export const responseSchema = z
     completed_at: z.int().nullable(),
     status: z.enum(messageStatuses),
     background: z.boolean(),
-    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+    error: z.object({ code: z.string(), message: z.string(), type: z.string(), param: z.null() }).nullable(),
     incomplete_details: z.object({ reason: z.string() }).nullable(),
     instructions: z.string().nullable(),
     max_output_tokens: z.int().nullable(),
@@ -46,6 +59,7 @@ export const responseSchema = z
     parallel_tool_calls: z.boolean(),
     previous_response_id: z.string().nullable(),
     conversation: z.object({ id: z.string() }).nullable(),
+    access_programs: z.null(),
     prompt_cache_key: z.string().nullable(),
     prompt_cache_retention: z.enum(['in_memory', '24h']).nullable(),
     reasoning: z.object({ effort: z.string().nullable(), summary: z.string().nullable() }),
@@ -63,15 +77,7 @@ export const responseSchema = z
       namedTool,
       z.object({ type: z.literal('allowed_tools'), mode: choiceMode, tools: z.array(namedTool) }),
     ]),
-    tools: z.array(
-      z.object({
-        type: z.literal('function'),
-        name: z.string(),
-        description: z.string().nullable(),
-        parameters: z.record(z.string(), z.unknown()).nullable(),
-        strict: z.boolean().nullable(),
-      }),
-    ),
+    tools: z.array(z.discriminatedUnion('type', [functionView, namespaceView])),
     truncation: z.enum(['auto', 'disabled']),
     usage: usageSchema.nullable(),
     user: z.string().nullable(),

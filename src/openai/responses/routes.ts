@@ -11,8 +11,9 @@ import { idempotencyHeaders, replayedHeader, requestKeyOf } from '../../idempote
 import { isOpen } from '../../messages/message.ts'
 import type { AskedReply, Replies } from '../../replies/replies.ts'
 import { openAiId } from '../ids.ts'
-import { itemsOf } from '../items.ts'
+import { itemsShowing } from '../items.ts'
 import { toFrames } from './frames.ts'
+import { includesSealed } from './include.ts'
 import { pageOfItems } from './item-page.ts'
 import { createBody } from './request.ts'
 import { responseSchema } from './response.ts'
@@ -48,12 +49,13 @@ export function responseRoutes(
         summary: 'Have a model respond',
         description:
           'Waits for the end of the response; with `background` it answers at once, with `stream` by events. ' +
-          'Either way it is made to its end, and can be read and followed again.',
+          'Either way it is made to its end, and can be read and followed again. Where it was waited for and comes ' +
+          'to nothing, that is told by a status; `x-parley-response` has the id that it can be read by.',
         headers: idempotencyHeaders,
         body: createBody,
         response: {
           200: answer,
-          ...openAiRefusals.storing(
+          ...openAiRefusals.answering(
             'not_found',
             'previous_response_not_found',
             'removed',
@@ -90,9 +92,10 @@ export function responseRoutes(
       if (body.background) return viewOf(found)
       const ended = await waitFor(ownerId, found, reply)
       if (onceDelivered) onDelivered(reply, onceDelivered)
-      const { error } = ended.reply.making
-      // What was asked for could not be done at all: OpenAI says so in this way.
-      return error?.code === 'context_length_exceeded' ? sendReplyError(reply, error) : viewOf(ended)
+      const { status, error } = ended.reply.making
+      if (status !== 'failed' || !error) return viewOf(ended)
+      // It came to nothing: OpenAI says so by a status, and its clients throw. It is kept all the same.
+      return sendReplyError(reply.header('x-parley-response', openAiId('resp_', id)), error)
     },
   )
 
@@ -157,7 +160,9 @@ export function responseRoutes(
         throw invalid([{ in: 'query', field: 'starting_after', message: 'is only for stream=true' }])
       }
       const found = await responses.find(ownerId, params.id)
-      return query.stream ? stream(ownerId, found, query.starting_after ?? -1, reply) : viewOf(found)
+      return query.stream
+        ? stream(ownerId, found, query.starting_after ?? -1, reply)
+        : viewOf(found, includesSealed(query))
     },
   )
 
@@ -217,12 +222,13 @@ export function responseRoutes(
     },
     async ({ principal: { ownerId }, params, query }) => {
       const found = await responses.find(ownerId, params.id)
-      const items = (await responses.inputOf(found)).flatMap(itemsOf)
+      const shows = { sealed: includesSealed(query) }
+      const items = (await responses.inputOf(found)).flatMap((message) => itemsShowing(shows, message))
       return pageOfItems(items, query)
     },
   )
 }
 
-function viewOf({ reply, options }: AskedReply) {
-  return responseOf(reply, reply.making, options)
+function viewOf({ reply, options }: AskedReply, sealed = false) {
+  return responseOf(reply, reply.making, options, sealed ? { sealed } : {})
 }

@@ -1,25 +1,33 @@
 import { ParleyError } from '../../errors.ts'
 import type { Metadata, Role } from '../../interactions/interaction.ts'
-import type { ContentPart, FilePart, ImagePart, TextPart } from '../../messages/content.ts'
+import type {
+  ContentPart,
+  FilePart,
+  ImagePart,
+  ReasoningPart,
+  TextPart,
+  ToolResultPart,
+} from '../../messages/content.ts'
 import type { NewMessage } from '../../replies/post.ts'
 import type { Item } from '../item.ts'
 import { itemPlaces, nextNumber } from '../item-places.ts'
-import { openSummary } from './compaction/summary.ts'
+import { openSummary, openThoughts } from '../sealed.ts'
 import type { AssistantPart, GivenPart, InputItem, InputMessage, ResponseInput } from './input.ts'
 
 /** What the item of that id says; rejects where there is none. */
 export type FindItem = (
   id: string,
   field: string,
-) => Promise<{ type: Item['type']; role: Role; content: ContentPart[]; phase: string | undefined }>
+) => Promise<{ type: Item['type']; role: Role; content: ContentPart[]; metadata: Metadata }>
 
 /** The messages that an input stands for. What a model said or did in one breath is one message. */
 export async function saidIn(input: ResponseInput, findItem: FindItem): Promise<NewMessage[]> {
+  if (input.length === 0) return []
   if (typeof input === 'string') return [{ role: 'Human', content: input }]
   const said = createGathering(findItem)
   for (const [index, item] of input.entries()) await said.add(item, `input.${index}`)
   if (said.messages.length === 0) throw saysNothing('input')
-  return said.messages
+  return signed(said.messages)
 }
 
 /** The same for items that are kept as they are: each has to say something, or it would not be there. */
@@ -28,7 +36,7 @@ export async function saidInEach(items: InputItem[], findItem: FindItem): Promis
   for (const [index, item] of items.entries()) {
     if (!(await said.add(item, `items.${index}`))) throw saysNothing(`items.${index}.content`)
   }
-  return said.messages
+  return signed(said.messages)
 }
 
 function saysNothing(field: string): ParleyError {
@@ -46,24 +54,22 @@ function createGathering(findItem: FindItem) {
   async function add(item: InputItem, field: string): Promise<boolean> {
     switch (item.type) {
       case 'function_call': {
-        const { call_id, name, arguments: args } = item
-        return put('AI', [{ type: 'tool_call', call_id, name, arguments: args }])
+        const { call_id, name, namespace, arguments: args } = item
+        const called = { name, ...(namespace && { namespace }) }
+        return put('AI', [{ type: 'tool_call', call_id, ...called, arguments: args }])
       }
       case 'function_call_output': {
         const { call_id, output } = item
-        const given = typeof output === 'string' ? output : output.map(partOf)
-        return put('Tool', [{ type: 'tool_result', call_id, output: given }])
+        return put('Tool', [{ type: 'tool_result', call_id, output: outputOf(output) }])
       }
-      case 'reasoning': {
-        const thoughts = (item.content?.length ?? 0) > 0 ? (item.content ?? []) : item.summary
-        const parts = thoughts.filter(isSaid).map(({ text }) => ({ type: 'reasoning' as const, text }))
-        return put('AI', parts) || Boolean(item.encrypted_content)
-      }
+      case 'reasoning':
+        return put('AI', thoughtsIn(item, field)) || Boolean(item.encrypted_content)
       case 'compaction':
-        return put('System', [{ type: 'text', text: openSummary(item.encrypted_content, field) }])
+        return begin('AI', [{ type: 'compaction', ...openSummary(item.encrypted_content, field) }])
       case 'item_reference': {
-        const { type, role, content, phase } = await findItem(item.id, `${field}.id`)
-        return put(role, content, phase ? { phase } : {}, { begins: type === 'message' })
+        const { type, role, content, metadata } = await findItem(item.id, `${field}.id`)
+        if (type === 'compaction') return begin(role, content)
+        return put(role, content, metadata, { begins: type === 'message' })
       }
       default:
         return addMessage(item)
@@ -79,7 +85,8 @@ function createGathering(findItem: FindItem) {
     const parts =
       typeof content === 'string' ? [{ type: 'text', text: content } as const] : content.map(partOf)
     const kept = parts.filter((part) => part.type !== 'text' || isSaid(part))
-    return put(role === 'user' ? 'Human' : 'System', kept)
+    // Both are the system's to the model; who asks what was said is told it as it was said.
+    return put(role === 'user' ? 'Human' : 'System', kept, role === 'developer' ? { role } : {})
   }
 
   function put(role: Role, parts: ContentPart[], metadata: Metadata = {}, { begins = false } = {}): boolean {
@@ -87,7 +94,12 @@ function createGathering(findItem: FindItem) {
     const last = messages.at(-1)
     if (last && last.role === role && goesOn(last, metadata, begins))
       last.content.push(...behind(last, parts))
-    else messages.push({ role, content: [...parts], metadata })
+    else begin(role, parts, metadata)
+    return true
+  }
+
+  function begin(role: Role, parts: ContentPart[], metadata: Metadata = {}): boolean {
+    messages.push({ role, content: [...parts], metadata })
     return true
   }
 
@@ -101,6 +113,27 @@ function goesOn(last: GatheredMessage, metadata: Metadata, begins: boolean): boo
   if (last.role !== 'AI') return false
   const hasSpoken = last.content.some(({ type }) => type === 'text' || type === 'refusal')
   return !(begins && hasSpoken) && (last.metadata?.['phase'] ?? '') === (metadata['phase'] ?? '')
+}
+
+/** What was thought: as its provider made it, where the client carries that, else what was told of it. */
+function thoughtsIn(item: Extract<InputItem, { type: 'reasoning' }>, place: string): ReasoningPart[] {
+  const { summary, content, encrypted_content: sealed } = item
+  const carried = sealed ? openThoughts(sealed, place) : []
+  if (carried.length > 0) return carried.map((thought) => ({ type: 'reasoning', ...thought, sealed: true }))
+  const told = content && content.length > 0 ? content : (summary ?? [])
+  return told.filter(isSaid).map(({ text }) => ({ type: 'reasoning', text }))
+}
+
+/** With what their provider needs back with calls, where the thoughts beside them carry it. */
+function signed(messages: GatheredMessage[]): GatheredMessage[] {
+  for (const { content } of messages) {
+    for (const part of content) {
+      if (part.type !== 'reasoning' || part.call_id === undefined || !part.provider) continue
+      const call = content.find((other) => other.type === 'tool_call' && other.call_id === part.call_id)
+      if (call?.type === 'tool_call') call.provider = part.provider
+    }
+  }
+  return messages
 }
 
 /** `parts` of one item as they stand behind others: thoughts behind thoughts would be taken for the same. */
@@ -127,13 +160,22 @@ export function saidPart(part: AssistantPart): { type: 'text' | 'refusal'; text:
   return part.type === 'refusal' ? { type: 'refusal', text: part.refusal } : { type: 'text', text: part.text }
 }
 
+/** What came of a call; of one that gave nothing back, an empty text. */
+function outputOf(output: string | GivenPart[]): ToolResultPart['output'] {
+  if (typeof output === 'string') return output
+  return output.length === 0 ? '' : output.map(partOf)
+}
+
 /** A part as it was given. */
 export function partOf(part: GivenPart): TextPart | ImagePart | FilePart {
   switch (part.type) {
     case 'input_text':
       return { type: 'text', text: part.text }
-    case 'input_image':
-      return { type: 'image', url: part.image_url, ...(part.detail && { detail: part.detail }) }
+    case 'input_image': {
+      // Nobody but OpenAI looks closer than at high detail.
+      const detail = part.detail === 'original' ? 'high' : part.detail
+      return { type: 'image', url: part.image_url, ...(detail && { detail }) }
+    }
     case 'input_file': {
       const { filename, file_data, file_url } = part
       return { type: 'file', url: file_data ?? file_url ?? '', ...(filename && { filename }) }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { wholeNumber } from '../../http/parameters.ts'
 import { item } from '../item.ts'
+import { includeInQuery } from './include.ts'
 
 export const responseParams = z.object({
   id: z.string().min(1).max(200).meta({ description: 'Of a response: `resp_…`.' }),
@@ -11,14 +12,8 @@ const flag = z
   .transform((given) => given === 'true')
   .meta({ type: 'boolean', enum: undefined })
 
-/** Nothing is left out that could be included. */
-const included = {
-  include: z.union([z.string(), z.array(z.string())]).optional(),
-  'include[]': z.union([z.string(), z.array(z.string())]).optional(),
-}
-
 export const retrieveQuery = z.strictObject({
-  ...included,
+  ...includeInQuery,
   stream: flag.optional().meta({ description: 'Answer with its events, from the first one on.' }),
   starting_after: wholeNumber(0, 999_999_999_999_999)
     .optional()
@@ -27,7 +22,7 @@ export const retrieveQuery = z.strictObject({
 })
 
 export const inputItemsQuery = z.strictObject({
-  ...included,
+  ...includeInQuery,
   limit: wholeNumber(1, 100).default(20),
   order: z.enum(['asc', 'desc']).default('desc'),
   after: z.string().max(200).optional().meta({ description: 'Only what follows this item.' }),

@@ -1,3 +1,4 @@
+import { isNotFound, ParleyError } from '../../errors.ts'
 import { isEnd, type ReplyEvent } from '../../events/event.ts'
 import type { AskedReply, Replies } from '../../replies/replies.ts'
 import { keptOf } from './asked.ts'
@@ -6,7 +7,8 @@ import { responseWith } from './view.ts'
 
 /**
  * The events of a response behind the one of the number `after`, in batches that are durable together; ends with the
- * final one, or when `signal` aborts. They are folded from the beginning of its log each time.
+ * final one, or when `signal` aborts. They are folded from the beginning of its log each time. Throws `removed` where
+ * it is deleted meanwhile.
  */
 export async function* eventsOf(
   replies: Pick<Replies, 'events' | 'find'>,
@@ -29,6 +31,21 @@ export async function* eventsOf(
       batch.flatMap((event) => fold.add(event)),
     )
   }
+  if (!signal.aborted && completedAt === null && !(await isThere(replies, ownerId, id))) throw deleted()
+}
+
+async function isThere(replies: Pick<Replies, 'find'>, ownerId: string, id: string): Promise<boolean> {
+  try {
+    await replies.find(ownerId, id)
+    return true
+  } catch (error) {
+    if (isNotFound(error)) return false
+    throw error
+  }
+}
+
+function deleted(): ParleyError {
+  return new ParleyError('removed', 'The response was deleted while it was made.')
 }
 
 function* behind(after: number, events: ResponseEvent[]): Generator<ResponseEvent[]> {

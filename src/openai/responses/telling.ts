@@ -1,12 +1,17 @@
+import type { CompactionPart } from '../../messages/content.ts'
+import type { Telling, ToldCall } from '../../replies/retelling.ts'
+import type { SealedThought } from '../../replies/said.ts'
 import type { OutputItem } from '../item.ts'
-import { callItem, callStatus, itemId, newItem, outputContent } from '../items.ts'
+import { idOfItem } from '../item-places.ts'
+import { callItem, callStatus, compactionItem, newItem, outputContent } from '../items.ts'
+import { sealThoughts } from '../sealed.ts'
 
 type Kind = 'text' | 'reasoning' | 'refusal'
 type MessageItem = Extract<OutputItem, { type: 'message' }>
 type ReasoningItem = Extract<OutputItem, { type: 'reasoning' }>
 type CallItem = Extract<OutputItem, { type: 'function_call' }>
 
-/** A part that grows: of a message, or what was thought. */
+/** An item that grows: a message, or what was thought; and the part of it that does, if it has one. */
 interface Growing {
   kind: Kind
   item: MessageItem | ReasoningItem
@@ -14,22 +19,26 @@ interface Growing {
   outputIndex: number
   partIndex: number
   text: string
+  hasPart: boolean
+  sealed: SealedThought[]
 }
 
-export type Telling = ReturnType<typeof createTelling>
-
 /** Tells how the items of a response come to be, piece by piece, as OpenAI's stream does. */
-export function createTelling(messageId: string, emit: (type: string, fields: object) => void) {
+export function createTelling(
+  messageId: string,
+  emit: (type: string, fields: object) => void,
+): Telling & { items: OutputItem[] } {
   let items: OutputItem[] = []
   /** How many items were told before these. */
   let before = 0
-  /** Behind the ids of items that tell once more what others began to tell. */
-  let suffix = ''
+  /** The attempt that tells once more what others began to tell. */
+  let attempt: number | undefined
   let growing: Growing | undefined
   const calls = new Map<string, { item: CallItem; outputIndex: number }>()
 
   function idOf(type: OutputItem['type']): string {
-    return itemId(messageId, type, items) + suffix
+    const number = items.filter((item) => item.type === type).length
+    return idOfItem({ id: messageId, toldAttempt: attempt }, type, number)
   }
 
   function open<Item extends OutputItem>(item: Item): { item: Item; outputIndex: number } {
@@ -41,6 +50,7 @@ export function createTelling(messageId: string, emit: (type: string, fields: ob
 
   function say(kind: Kind, text: string): void {
     if (growing?.kind !== kind) growing = begin(kind)
+    else if (!growing.hasPart) growing = beginPart(growing)
     const { item, outputIndex, partIndex } = growing
     growing.text += text
     const where = { item_id: item.id, output_index: outputIndex }
@@ -60,16 +70,21 @@ export function createTelling(messageId: string, emit: (type: string, fields: ob
     const last = growing
     closePart()
     if (last && goesOn && last.item.type === 'message') {
-      return beginPart(kind, last.item, last.outputIndex, last.item.content.length)
+      return beginPart({ ...last, kind, partIndex: last.item.content.length })
     }
     if (last) closeItem(last, 'completed')
     growing = undefined
-    const type = kind === 'reasoning' ? 'reasoning' : 'message'
-    const { item, outputIndex } = open(openItem(type, idOf(type)))
-    return beginPart(kind, item, outputIndex, 0)
+    return beginPart(beginItem(kind))
   }
 
-  function beginPart(kind: Kind, item: Growing['item'], outputIndex: number, partIndex: number): Growing {
+  function beginItem(kind: Kind): Growing {
+    const type = kind === 'reasoning' ? 'reasoning' : 'message'
+    const { item, outputIndex } = open(openItem(type, idOf(type)))
+    return { kind, item, outputIndex, partIndex: 0, text: '', hasPart: false, sealed: [] }
+  }
+
+  function beginPart(begun: Growing): Growing {
+    const { kind, item, outputIndex, partIndex } = begun
     const where = { item_id: item.id, output_index: outputIndex }
     if (kind === 'reasoning') {
       const part = { type: 'summary_text', text: '' }
@@ -78,11 +93,21 @@ export function createTelling(messageId: string, emit: (type: string, fields: ob
       const part = outputContent({ type: kind, text: '' })
       emit('response.content_part.added', { ...where, content_index: partIndex, part })
     }
-    return { kind, item, outputIndex, partIndex, text: '' }
+    return { ...begun, text: '', hasPart: true }
+  }
+
+  /** What was thought is carried by its item; without words of it, by one that has nothing else. */
+  function seal(thought: string): void {
+    if (growing?.item.type !== 'reasoning') {
+      closeGrowing('completed')
+      growing = beginItem('reasoning')
+    }
+    growing.sealed.push(JSON.parse(thought) as SealedThought)
+    if (growing.item.type === 'reasoning') growing.item.encrypted_content = sealThoughts(growing.sealed)
   }
 
   function closePart(): void {
-    if (!growing) return
+    if (!growing?.hasPart) return
     const { kind, item, outputIndex, partIndex, text } = growing
     const where = { item_id: item.id, output_index: outputIndex }
     if (item.type === 'reasoning') {
@@ -106,14 +131,21 @@ export function createTelling(messageId: string, emit: (type: string, fields: ob
     { item, outputIndex }: { item: OutputItem; outputIndex: number },
     status: 'completed' | 'incomplete',
   ): void {
-    if (item.type !== 'reasoning') item.status = status
+    if (item.type === 'message' || item.type === 'function_call') item.status = status
     emit('response.output_item.done', { output_index: outputIndex, item: structuredClone(item) })
   }
 
-  function startCall(callId: string, name: string): void {
+  function sumUp(summary: string): void {
     closeGrowing('completed')
-    const call = { call_id: callId, name, arguments: '' }
-    calls.set(callId, open(callItem(idOf('function_call'), call, 'in_progress')))
+    const id = idOf('compaction')
+    const item = open(compactionItem(id, JSON.parse(summary) as Omit<CompactionPart, 'type'>))
+    closeItem(item, 'completed')
+  }
+
+  function startCall(call: Omit<ToldCall, 'arguments'>): void {
+    closeGrowing('completed')
+    const begun = { ...call, arguments: '' }
+    calls.set(call.call_id, open(callItem(idOf('function_call'), begun, 'in_progress')))
   }
 
   function addArguments(callId: string, delta: string): void {
@@ -124,13 +156,13 @@ export function createTelling(messageId: string, emit: (type: string, fields: ob
     emit('response.function_call_arguments.delta', { ...where, delta })
   }
 
-  function endCall(callId: string, name: string, args: string, status: 'completed' | 'incomplete'): void {
+  function endCall(said: ToldCall, status: 'completed' | 'incomplete'): void {
+    const { call_id: callId, name, arguments: args } = said
     const call = calls.get(callId)
     if (!call) return
     const { item, outputIndex } = call
     if (args.startsWith(item.arguments)) addArguments(callId, args.slice(item.arguments.length))
-    item.name = name
-    item.arguments = args
+    Object.assign(item, callItem(item.id, said, status))
     const where = { item_id: item.id, output_index: outputIndex }
     emit('response.function_call_arguments.done', { ...where, name, arguments: args })
     closeItem(call, status)
@@ -146,29 +178,29 @@ export function createTelling(messageId: string, emit: (type: string, fields: ob
   /** Ends whatever is open. */
   function close(status: 'completed' | 'incomplete'): void {
     closeGrowing(status)
-    for (const [callId, { item }] of calls) {
-      endCall(callId, item.name, item.arguments, callStatus(item.arguments))
-    }
+    for (const { item } of calls.values()) endCall(item, callStatus(item.arguments))
   }
 
   /** What was told is void: what is told from now on stands in its place, in items of its own. */
-  function drop(attempt: number): void {
+  function drop(by: number): void {
     close('incomplete')
     before += items.length
     items = []
-    suffix = `_r${attempt}`
+    attempt = by
   }
 
   return {
     say,
+    seal,
+    sumUp,
     startCall,
     addArguments,
     endCall,
     close,
     drop,
-    /** What was told, but for what is void; under the ids that last. */
-    get items(): OutputItem[] {
-      return items.map((item) => ({ ...item, id: item.id.slice(0, item.id.length - suffix.length) }))
+    /** What was told, but for what is void. */
+    get items() {
+      return items
     },
   }
 }

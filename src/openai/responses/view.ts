@@ -1,15 +1,24 @@
-import type { ReplyErrorCode } from '../../errors.ts'
 import type { Making, Message, Usage } from '../../messages/message.ts'
 import type { ReplyOptions } from '../../replies/options.ts'
 import { openAiId } from '../ids.ts'
 import type { OutputItem } from '../item.ts'
 import { outputItems } from '../items.ts'
-import { keptOf, toolView } from './asked.ts'
+import { keptOf } from './asked.ts'
+import { errorOf, incompleteDetailsOf, statusOf } from './outcome.ts'
 import type { ResponseObject, ResponseUsage } from './response.ts'
+import { toolView } from './tools.ts'
 
-/** A reply as a response: all of it is stored with the reply, so that it is the same whenever it is read. */
-export function responseOf(reply: Message, making: Making, options: ReplyOptions): ResponseObject {
-  return responseWith(reply, making, options, outputItems(reply))
+/**
+ * A reply as a response: all of it is stored with the reply, so that it is the same whenever it is read. What providers
+ * need back with its thoughts is there where it was asked for with that, or is `sealed` now.
+ */
+export function responseOf(
+  reply: Message,
+  making: Making,
+  options: ReplyOptions,
+  { sealed = options.sealsThoughts } = {},
+): ResponseObject {
+  return responseWith(reply, making, options, outputItems(reply, { sealed }))
 }
 
 /** The same with `output` as it was told. */
@@ -32,10 +41,10 @@ export function responseWith(
     completed_at:
       making.status === 'completed' && making.completedAt !== null ? seconds(making.completedAt) : null,
     // Only what runs in the background tells that it waits.
-    status: making.status === 'queued' && !background ? 'in_progress' : making.status,
+    status: making.status === 'queued' && !background ? 'in_progress' : statusOf(making),
     background,
     error: errorOf(making),
-    incomplete_details: making.status === 'incomplete' ? { reason: reasonOf(making) } : null,
+    incomplete_details: incompleteDetailsOf(making),
     instructions: options.prompt ?? null,
     max_output_tokens: sampling.max_output_tokens ?? null,
     max_tool_calls: null,
@@ -44,6 +53,7 @@ export function responseWith(
     parallel_tool_calls: options.parallelToolCalls ?? true,
     previous_response_id: null,
     conversation: null,
+    access_programs: null,
     prompt_cache_key: null,
     prompt_cache_retention: null,
     reasoning: { effort: reasoning?.effort ?? null, summary: reasoning?.summary ?? null },
@@ -81,28 +91,10 @@ export function usageOf(usage: Usage): ResponseUsage {
   const output = usage.output_tokens ?? 0
   return {
     input_tokens: input,
-    input_tokens_details: { cached_tokens: usage.cached_input_tokens ?? 0 },
+    // What is written to a cache is no number that providers agree on: it is not kept.
+    input_tokens_details: { cached_tokens: usage.cached_input_tokens ?? 0, cache_write_tokens: 0 },
     output_tokens: output,
     output_tokens_details: { reasoning_tokens: usage.reasoning_tokens ?? 0 },
     total_tokens: input + output,
   }
-}
-
-/** OpenAI's name of what went wrong, where it has one; the sentence is ours. */
-const errorCodes: Partial<Record<ReplyErrorCode, string>> = {
-  provider_rate_limited: 'rate_limit_exceeded',
-  provider_rejected: 'invalid_prompt',
-  context_length_exceeded: 'invalid_prompt',
-  unsupported_by_model: 'invalid_prompt',
-  content_filtered: 'invalid_prompt',
-}
-
-function errorOf({ status, error }: Making): ResponseObject['error'] {
-  if (status !== 'failed' || !error) return null
-  return { code: errorCodes[error.code] ?? 'server_error', message: error.message }
-}
-
-function reasonOf({ error }: Making): string {
-  if (error?.code === 'content_filtered') return 'content_filter'
-  return error?.code ?? 'max_output_tokens'
 }

@@ -6,6 +6,9 @@ import type { MessagePart } from '../../responses/input.ts'
 import { partOf as givenPart, saidPart } from '../../responses/said.ts'
 import type { ItemChange } from './schemas.ts'
 
+/** What a message is made of. */
+const changeable = new Set<ContentPart['type']>(['text', 'refusal', 'image', 'file'])
+
 /** The content of a message after a change of the item `itemId`. Rejects what that item does not have. */
 export function changedContent(change: ItemChange, message: Message, itemId: string): ContentPart[] {
   const { content, role } = message
@@ -18,16 +21,14 @@ function changedParts(change: ItemChange, role: Message['role'], [first]: Conten
   if (args !== undefined) {
     if (first?.type !== 'tool_call') throw wrongField('arguments', 'function_call')
     // What its provider signed was another call.
-    const { call_id, name } = first
-    return [{ type: 'tool_call', call_id, name, arguments: args }]
+    const { provider: _, ...call } = first
+    return [{ ...call, arguments: args }]
   }
   if (output !== undefined) {
     if (first?.type !== 'tool_result') throw wrongField('output', 'function_call_output')
     return [{ ...first, output: typeof output === 'string' ? output : output.map(givenPart) }]
   }
-  if (first?.type === 'tool_call' || first?.type === 'tool_result' || first?.type === 'reasoning') {
-    throw wrongField('content', 'message')
-  }
+  if (first && !changeable.has(first.type)) throw wrongField('content', 'message')
   return typeof content === 'string' ? [{ type: 'text', text: content }] : saidBy(role, content ?? [])
 }
 

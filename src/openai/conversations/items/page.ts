@@ -3,7 +3,7 @@ import type { Interaction } from '../../../interactions/interaction.ts'
 import type { Message } from '../../../messages/message.ts'
 import type { Messages } from '../../../messages/messages.ts'
 import { listView } from '../../list.ts'
-import { itemKinds, lastingId, partOf } from '../../ids.ts'
+import { isSameItem, itemKinds, partOf } from '../../ids.ts'
 import type { Item } from '../../item.ts'
 import { itemsOf } from '../../items.ts'
 
@@ -26,10 +26,9 @@ export async function pageOfItems(
   const items: Item[] = []
   let cursor: string | undefined
   if (after !== undefined) {
-    const itemId = lastingId(after)
-    const { uuid } = partOf(itemKinds, itemId, { in: 'query', field: 'after' })
-    const own = inOrder(await find(itemId), order)
-    const at = own.findIndex((item) => item.id === itemId)
+    const { uuid } = partOf(itemKinds, after, { in: 'query', field: 'after' })
+    const own = inOrder(await find(after), order)
+    const at = own.findIndex(({ id }) => isSameItem(id, after))
     if (at === -1) throw noItem()
     items.push(...own.slice(at + 1))
     cursor = uuid

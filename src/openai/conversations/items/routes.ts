@@ -9,7 +9,7 @@ import type { Interactions } from '../../../interactions/interactions.ts'
 import type { Message } from '../../../messages/message.ts'
 import type { Messages } from '../../../messages/messages.ts'
 import type { Replies } from '../../../replies/replies.ts'
-import { found, itemKinds, lastingId, missing, partOf } from '../../ids.ts'
+import { found, isSameItem, itemKinds, missing, partOf } from '../../ids.ts'
 import { item } from '../../item.ts'
 import { placeIn, withoutItem } from '../../item-places.ts'
 import { itemsOf } from '../../items.ts'
@@ -44,7 +44,7 @@ export function conversationItemRoutes(
   }
 
   function itemIn(message: Message, itemId: string) {
-    const shown = itemsOf(message).find(({ id }) => id === itemId)
+    const shown = itemsOf(message).find(({ id }) => isSameItem(id, itemId))
     if (!shown) throw missing('msg_', itemId)
     return shown
   }
@@ -140,7 +140,7 @@ export function conversationItemRoutes(
       },
     },
     async ({ principal: { ownerId }, params }) => {
-      const itemId = lastingId(params.item)
+      const { item: itemId } = params
       const interaction = await find(ownerId, params.id)
       return itemIn(await messageOf(ownerId, interaction, itemId), itemId)
     },
@@ -165,7 +165,7 @@ export function conversationItemRoutes(
     async (request, reply) => {
       const { ownerId } = request.principal
       const { params, body } = request
-      const itemId = lastingId(params.item)
+      const { item: itemId } = params
       const interaction = await find(ownerId, params.id)
       const { id } = await messageOf(ownerId, interaction, itemId)
       const correct = (message: Message) => ({ content: changedContent(body, message, itemId) })
@@ -189,7 +189,7 @@ export function conversationItemRoutes(
       },
     },
     async ({ principal: { ownerId }, params }) => {
-      const itemId = lastingId(params.item)
+      const { item: itemId } = params
       const interaction = await find(ownerId, params.id)
       await removeItem(ownerId, await messageOf(ownerId, interaction, itemId), itemId)
       return conversationOf(interaction)

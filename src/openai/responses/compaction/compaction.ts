@@ -1,11 +1,13 @@
 import { ParleyError } from '../../../errors.ts'
 import type { Interactions } from '../../../interactions/interactions.ts'
-import { type ContentPart, textOf } from '../../../messages/content.ts'
+import { type CompactionPart, type ContentPart, partsOf, textOf } from '../../../messages/content.ts'
+import type { Turn } from '../../../messages/history.ts'
 import type { Message } from '../../../messages/message.ts'
 import type { Messages, Way } from '../../../messages/messages.ts'
 import { estimateTextTokens, estimateTokens } from '../../../messages/tokens.ts'
 import type { NewMessage } from '../../../replies/post.ts'
 import type { AskedReply, Replies } from '../../../replies/replies.ts'
+import { compactionOf, summaryRequest } from '../../../replies/summing-up.ts'
 import { itemFinder } from '../find-item.ts'
 import type { ResponseInput } from '../input.ts'
 import type { CountRequest } from '../request.ts'
@@ -17,10 +19,6 @@ const pageSize = 100
 const maxMessages = 2_000
 const keptMs = 7_200_000
 const maxWaitMs = 2 ** 31 - 1
-
-const request =
-  'Sum up this conversation for whoever goes on with it and has not read it: all facts, names, numbers, decisions, ' +
-  'wishes and open questions, and what tools said. Write nothing but the summary.'
 
 /** What is said of a conversation without being said in it: how long it is, and what it comes to. */
 export function createCompaction(parts: {
@@ -40,7 +38,8 @@ export function createCompaction(parts: {
     const { way, previous } = await responses.originOf(ownerId, asked)
     const before = way ? await historyOf(way, previous) : []
     const said = input ? await saidIn(input, itemFinder(messages, ownerId)) : []
-    return [...before.map(({ role, content }) => ({ role, content })), ...said]
+    const all = [...before.map(({ role, content }) => ({ role, content })), ...said]
+    return all.slice(Math.max(0, all.findLastIndex(isSummedUp)))
   }
 
   async function historyOf(way: Way, upTo: Message | undefined): Promise<Message[]> {
@@ -75,12 +74,12 @@ export function createCompaction(parts: {
     ownerId: string,
     asked: Pick<CountRequest, 'input' | 'instructions' | 'previous_response_id'> & { model: string },
     signal: AbortSignal,
-  ): Promise<AskedReply & { summary: string }> {
+  ): Promise<AskedReply & { compaction: CompactionPart | undefined }> {
     const window = await windowOf(ownerId, asked, asked.input)
     if (window.length === 0) throw nothing()
     replies.mayPost({ wantsReply: true })
     const turn = {
-      said: [...window, { role: 'Human' as const, content: request }],
+      said: [...window, summaryRequest],
       wantsReply: true,
       model: asked.model,
       options: typeof asked.instructions === 'string' ? { prompt: asked.instructions } : {},
@@ -99,13 +98,23 @@ export function createCompaction(parts: {
     try {
       await replies.waitForEnd(ownerId, replyId, maxWaitMs, signal)
       const made = await replies.findAsked(ownerId, replyId)
-      return { ...made, summary: textOf(made.reply.content) }
+      const summary = textOf(made.reply.content)
+      return { ...made, compaction: summary === '' ? undefined : compactionOf(window.map(turnOf), summary) }
     } finally {
       await interactions.remove(ownerId, id)
     }
   }
 
   return { count, compact }
+}
+
+/** Whether it stands for all that was said before it. */
+function isSummedUp({ content: [first] }: Pick<NewMessage, 'content'>): boolean {
+  return typeof first === 'object' && first.type === 'compaction'
+}
+
+function turnOf({ role, content }: NewMessage): Turn {
+  return { role, content: partsOf(content), tokens: 0 }
 }
 
 function tokensOf(content: string | ContentPart[]): number {

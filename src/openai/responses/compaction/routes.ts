@@ -6,24 +6,21 @@ import { ParleyError } from '../../../errors.ts'
 import { openAiRefusals } from '../../../http/answers.ts'
 import { sendReplyError } from '../../../http/openai-error.ts'
 import { isOpen } from '../../../messages/message.ts'
+import { compactionItem as compactionItemSchema } from '../../item.ts'
+import { compactionItem } from '../../items.ts'
 import { compactBody, countBody } from '../request.ts'
 import { usageSchema } from '../response.ts'
 import { seconds, usageOf } from '../view.ts'
 import type { createCompaction } from './compaction.ts'
-import { sealSummary } from './summary.ts'
 
 const noUsage = { input_tokens: 0, cached_input_tokens: 0, output_tokens: 0, reasoning_tokens: 0 }
-
-const compactionItem = z
-  .object({ id: z.string(), type: z.literal('compaction'), encrypted_content: z.string() })
-  .meta({ id: 'CompactionItem', description: 'What was said, summed up; to be sent back as it is.' })
 
 const compactedSchema = z
   .object({
     id: z.string(),
     object: z.literal('response.compaction'),
     created_at: z.int(),
-    output: z.array(compactionItem),
+    output: z.array(compactionItemSchema),
     usage: usageSchema,
   })
   .meta({ id: 'CompactedResponse' })
@@ -68,7 +65,7 @@ export function compactionRoutes(
         body: compactBody,
         response: {
           200: compactedSchema,
-          ...openAiRefusals.storing(
+          ...openAiRefusals.answering(
             'not_found',
             'previous_response_not_found',
             'unknown_model',
@@ -81,12 +78,12 @@ export function compactionRoutes(
     async ({ principal: { ownerId }, body }, reply) => {
       const gone = new AbortController()
       reply.raw.once('close', () => gone.abort())
-      const { reply: made, summary } = await compaction.compact(ownerId, body, gone.signal)
+      const { reply: made, compaction: summedUp } = await compaction.compact(ownerId, body, gone.signal)
       const { status, error, usage } = made.making
       if (isOpen(status)) {
         throw new ParleyError('server_stopping', 'The server is stopping.', { retryAfterMs: 1_000 })
       }
-      if (summary === '') {
+      if (!summedUp) {
         return sendReplyError(reply, error ?? { code: 'provider_empty', message: 'The summary is empty.' })
       }
       const digits = hash('sha256', made.id).slice(0, 32)
@@ -94,9 +91,7 @@ export function compactionRoutes(
         id: `resp_${digits}`,
         object: 'response.compaction' as const,
         created_at: seconds(made.createdAt),
-        output: [
-          { id: `cmp_${digits}`, type: 'compaction' as const, encrypted_content: sealSummary(summary) },
-        ],
+        output: [compactionItem(`cmp_${digits}`, summedUp)],
         usage: usageOf(usage ?? noUsage),
       }
     },

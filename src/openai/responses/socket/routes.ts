@@ -32,8 +32,9 @@ export function socketRoute(
       tags: ['Responses'],
       summary: 'Respond over a WebSocket',
       description:
-        'Each message `response.create` is answered with the events of a response, one after the other. What is ' +
-        'not to be stored lives as long as the connection.',
+        'Each message `response.create` is answered with the events of a response, those of one `stream_id` one ' +
+        'after the other. With `generate: false` no model is asked: what was said can be gone on with. What is not ' +
+        'to be stored lives as long as the connection.',
       response: openAiRefusals.reading('upgrade_required', 'forbidden', 'server_busy', 'server_stopping'),
     },
     preValidation: async () => streams.mayOpen(),
@@ -50,7 +51,8 @@ export function socketRoute(
       ownerId: request.principal.ownerId,
       responses,
       replies,
-      read: (message) => checked(createMessage, jsonIn(message)),
+      parse: jsonIn,
+      check: (json) => checked(createMessage, json),
       send: (event) => sendTo(socket, event),
       explain,
       signal: gone.signal,
