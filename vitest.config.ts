@@ -13,7 +13,7 @@ const common = {
   // One module graph for all files of a worker: isolating them costs ten times as long.
   isolate: false,
   pool: 'threads',
-  maxWorkers: 2,
+  maxWorkers: 3,
   testTimeout: 20_000,
   hookTimeout: 20_000,
 } as const

@@ -102,8 +102,10 @@ test('everything that the page asks of PostgreSQL is answered', async () => {
 
 test('the page finds the node that lives, and what it makes', async () => {
   const statement = statements.find((text) => text.includes('from nodes')) ?? ''
-  const { rows } = await client.query<{ lives: boolean; making: string }>(statement)
-  expect(rows.map(({ lives, making }) => ({ lives, making: Number(making) }))).toEqual([
-    { lives: true, making: 1 },
-  ])
+  const nodes = async () => {
+    const { rows } = await client.query<{ lives: boolean; making: string }>(statement)
+    return rows.map(({ lives, making }) => ({ lives, making: Number(making) }))
+  }
+  await until('claimed', async () => (await nodes())[0]?.making === 1)
+  expect(await nodes()).toEqual([{ lives: true, making: 1 }])
 })
