@@ -4,7 +4,7 @@ import { type Running, startParley } from './support/processes.ts'
 import { makeFolder } from './support/folders.ts'
 import { isQuick, type Line, round } from './support/report.ts'
 
-const rounds = isQuick ? 2 : 7
+const rounds = isQuick ? 2 : 10
 const roundMs = isQuick ? 500 : 2_000
 const clients = 16
 const plain = JSON.stringify({ content: 'What is the capital of the country where the river Kwai is?' })
@@ -28,15 +28,17 @@ export async function benchKeys(upstream: Running): Promise<Line[]> {
     const text = await read(response)
     if (response.statusCode !== 201) throw new Error(`${response.statusCode} ${text}`)
   }
+  const postBare = () => repeat(clients, roundMs, (client) => post(client, plain, {}))
+  const postKeyed = () =>
+    repeat(clients, roundMs, (client) => post(client, careful, { 'idempotency-key': randomUUID() }))
   const measured: Array<{ keyed: Latencies; bare: Latencies }> = []
-  await repeat(clients, roundMs, (client) => post(client, plain, {}))
+  await postBare()
   for (let done = 0; done < rounds; done += 1) {
-    measured.push({
-      bare: await repeat(clients, roundMs, (client) => post(client, plain, {})),
-      keyed: await repeat(clients, roundMs, (client) =>
-        post(client, careful, { 'idempotency-key': randomUUID() }),
-      ),
-    })
+    // Each is as often the first: the database grows meanwhile.
+    const isBareFirst = done % 2 === 0
+    const first = await (isBareFirst ? postBare() : postKeyed())
+    const second = await (isBareFirst ? postKeyed() : postBare())
+    measured.push(isBareFirst ? { bare: first, keyed: second } : { bare: second, keyed: first })
   }
   await parley.stop()
   const [keyed, bare] = [

@@ -50,16 +50,19 @@ function makeFolder(path: string) {
 function openWriter(path: string): SqliteConnection {
   const writer = openSqlite(path, { readOnly: false })
   refuseForeign(writer, path)
+  // Of a new file: every page that a commit changes is written to the log as a whole, and most change by a row.
+  writer.exec('pragma page_size = 2048')
   writer.exec('pragma journal_mode = wal')
   // SQLite opens what it may not write for reading, and would say so only with the first post.
   writer.exec('begin immediate; pragma user_version = 0; rollback')
   // Group commit brings a commit to the disk before it is answered.
   writer.exec('pragma synchronous = normal')
   writer.exec('pragma temp_store = memory')
-  // In KiB. With SQLite's own 2 MB a post of a long interaction reads pages again that the last one wrote.
-  writer.exec('pragma cache_size = -16384')
-  // In pages: a page that many commits change is copied from the log to the file once.
-  writer.exec('pragma wal_autocheckpoint = 4000')
+  // In KiB. With less a post reads pages again that the last one wrote; with more the commits are dearer: SQLite
+  // walks the whole cache at the end of most that split a page.
+  writer.exec('pragma cache_size = -4096')
+  // In pages, some 30 MB: a page that many commits change is copied from the log to the file once.
+  writer.exec('pragma wal_autocheckpoint = 16000')
   writer.exec('pragma journal_size_limit = 67108864')
   return writer
 }
