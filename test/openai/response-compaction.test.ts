@@ -274,4 +274,18 @@ describe('a model that fails', () => {
     expect((await client.responses.retrieve(last.response.id)).output).toEqual(last.response.output)
     expect(count()).toBe(3)
   })
+
+  test('to answer behind a summary leaves all of what was said: the next one is shown it, and counts it', async () => {
+    const { model, asked } = modelThat(echoes(), sumsUp, refuses(400), echoes())
+    const { id: conversation } = await client.conversations.create({
+      items: [{ type: 'message', role: 'user', content: long }],
+    })
+    await client.responses.create({ model, conversation, input: 'Hello' })
+    const failing = client.responses.create({ model, conversation, input: 'And?', context_management })
+    await expect(failing).rejects.toMatchObject({ code: 'provider_rejected' })
+    const { input_tokens } = await client.responses.inputTokens.count({ model, conversation })
+    expect(input_tokens).toBeGreaterThan(1_000)
+    await client.responses.create({ model, conversation, input: 'Which fruit?' })
+    expect((await asked(4)).messages[0]).toMatchObject({ content: long })
+  })
 })

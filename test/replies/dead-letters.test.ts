@@ -270,7 +270,7 @@ describe('requeueing', () => {
   })
 })
 
-test('the copy that a fork made of a failed reply says what was tried, and that it is to be regenerated', async () => {
+test('the copy of a failed reply says what was tried, and that it is to be regenerated', async () => {
   upstream.behaves('refuses', refuses(401))
   upstream.behaves('refuses-too', refuses(400))
   const model = ['openai/refuses', 'openai/refuses-too']

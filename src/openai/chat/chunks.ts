@@ -177,7 +177,13 @@ export function isVisible(type: EventType): boolean {
   return !unseen.has(type)
 }
 
-const unseen = new Set<EventType>(['reply.started', 'reply.restarted', 'reply.resumed', 'reply.retrying'])
+const unseen = new Set<EventType>([
+  'reply.started',
+  'reply.restarted',
+  'reply.resumed',
+  'reply.retrying',
+  'compaction.done',
+])
 
 /** The events of a batch that count for who was told nothing yet: those of the last attempt in it. */
 export function sinceRestart(batch: ReplyEvent[], hasBegun: boolean): ReplyEvent[] {

@@ -76,16 +76,21 @@ export function chatRoutes(
       const { body } = request
       const wrong = contradictionsIn(body)
       if (wrong.length > 0) throw invalid(wrong)
-      if (body.stream) streams.mayOpen()
       const once = await idempotency.once(
         requestKeyOf(request, ownerId),
-        (doing) => ask(parts, ownerId, body, doing),
+        async (doing) => {
+          if (body.stream) streams.mayOpen()
+          return ask(parts, ownerId, body, doing)
+        },
         (made) => replies.isJustMade(ownerId, made['reply']),
       )
       const isRepeated = 'repeated' in once
       const asked = isRepeated ? await unlessRemoved(askedBefore(parts, ownerId, once.repeated)) : once.done
       const { id, interactionId } = asked.reply
-      if (isRepeated) reply.header(replayedHeader, 'true')
+      if (isRepeated) {
+        reply.header(replayedHeader, 'true')
+        if (body.stream) streams.mayOpen()
+      }
       reply.headers({
         'x-parley-interaction': interactionId,
         'x-parley-reply': id,

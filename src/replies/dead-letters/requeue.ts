@@ -147,7 +147,7 @@ function refusalOf({ making }: Message): ParleyError {
 function isCopy(): ParleyError {
   return new ParleyError(
     'conflict',
-    'This reply is the copy that a fork made of another one, and has no events of its own to go on in; ' +
+    'This reply is a copy of another one, and has no events of its own to go on in; ' +
       'regenerate it (POST /v1/messages/{id}/regenerate).',
   )
 }

@@ -43,7 +43,7 @@ export function deadLetterRoutes(
         summary: 'Requeue a reply that failed',
         description:
           'Has a `failed` or `incomplete` reply made again, in its place: what it said is dropped, its tries are ' +
-          'counted anew, and its readers get `reply.requeued`, and then the new answer. Not a copy that a fork made: ' +
+          'counted anew, and its readers get `reply.requeued`, and then the new answer. Not the copy of another one: ' +
           'regenerate that.',
         params: uuidParams,
         headers: idempotencyHeaders,

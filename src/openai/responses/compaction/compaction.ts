@@ -2,7 +2,7 @@ import { ParleyError } from '../../../errors.ts'
 import type { Interactions } from '../../../interactions/interactions.ts'
 import { type CompactionPart, type ContentPart, partsOf, textOf } from '../../../messages/content.ts'
 import type { Turn } from '../../../messages/history.ts'
-import type { Message } from '../../../messages/message.ts'
+import { isOpen, type Message } from '../../../messages/message.ts'
 import type { Messages, Way } from '../../../messages/messages.ts'
 import { estimateTextTokens, estimateTokens } from '../../../messages/tokens.ts'
 import type { NewMessage } from '../../../replies/post.ts'
@@ -49,7 +49,7 @@ export function createCompaction(parts: {
       const { data, hasMore } = await messages.list(way, { limit: pageSize, order: 'desc', after })
       history.push(...data)
       after = data.at(-1)?.id
-      if (!hasMore) return history.filter(({ content }) => content.length > 0).toReversed()
+      if (!hasMore) return history.filter(isSaid).toReversed()
       if (history.length >= maxMessages) throw tooLong()
     }
   }
@@ -106,6 +106,11 @@ export function createCompaction(parts: {
   }
 
   return { count, compact }
+}
+
+/** Whether a model is told of it, as of what it answers: what came to nothing was not said. */
+function isSaid({ content, making }: Message): boolean {
+  return content.length > 0 && making?.status !== 'failed' && !(making && isOpen(making.status))
 }
 
 /** Whether it stands for all that was said before it. */
