@@ -35,7 +35,7 @@ const postgres = {
     include: [
       'test/{crash,events,feed,idempotency,interactions,jobs,messages,original,replies,storage,cluster}/**/*.test.ts',
       // What they read and remove has SQL of its own on each engine.
-      'test/openai/{chat-stored,conversations,following,response*}.test.ts',
+      'test/openai/{chat-stored,conversations,following,response*,retries}.test.ts',
     ],
     exclude: [
       'test/storage/sqlite/**',

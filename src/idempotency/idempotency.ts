@@ -24,8 +24,11 @@ export interface RequestKey {
 /** What a request has made, by name: the ids of it. */
 export type Made = Record<string, string | null>
 
+/** How what a request made is still new: it is being made, or has ended, or was cancelled, a moment ago. */
+export type Newness = 'open' | 'ended' | 'cancelled'
+
 /** Whether what a request made is there, and so new that its client may not have heard of it. */
-export type IsNew = (made: Made) => Promise<boolean>
+export type IsNew = (made: Made) => Promise<Newness | undefined>
 
 /** What the work of a request does in its transaction. */
 export interface Once {
@@ -79,7 +82,7 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
       })
       return { done }
     } catch (error) {
-      if (request.tries === 0 && !request.isGone?.()) await forget(request)
+      if (request.tries === 0 && !request.isGone?.()) await forget(request, isNew)
       const made = error instanceof Repeated ? error.made : await find(storage.db, request)
       if (made && (request.tries === undefined || (await isNew?.(made)))) return { repeated: made }
       if (!(error instanceof Repeated)) throw error
@@ -114,10 +117,14 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
     return tries === undefined ? keptMs : Math.min(countedMs, keptMs)
   }
 
-  /** Of a first try that is refused: what a client asked for before, in the same words, is not what it tries again. */
-  async function forget({ ownerId, key }: RequestKey): Promise<void> {
-    if (await store.find(storage.db, ownerId, key))
-      await storage.write((tx) => store.remove(tx, ownerId, key))
+  /**
+   * Of a first try that is refused: what a client asked for before, in the same words, is not what it tries again. But
+   * while that is being made, it may be another client's, or the same request sent twice.
+   */
+  async function forget({ ownerId, key }: RequestKey, isNew: IsNew | undefined): Promise<void> {
+    const row = await store.find(storage.db, ownerId, key)
+    if (!row || (await isNew?.(JSON.parse(row.answer_json) as Made)) === 'open') return
+    await storage.write((tx) => store.remove(tx, ownerId, key))
   }
 
   /** Forgets what is older than keys are kept. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import { isNotFound } from '../errors.ts'
 import type { Changes } from '../events/changes.ts'
+import type { Newness } from '../idempotency/idempotency.ts'
 import { isOpen } from '../messages/message.ts'
 import type { Messages } from '../messages/messages.ts'
 
@@ -8,8 +9,8 @@ import type { Messages } from '../messages/messages.ts'
 export const retriedWithinMs = 120_000
 
 /**
- * Tells whether the client that a message was made for may have lost the answer to that: its reply is open, or it is
- * the last one of its interaction and not long there. Whoever says the same later means it.
+ * Tells whether the client that a message was made for may have lost the answer to that: its reply is open, or it is the
+ * last one of its interaction and not long there. Whoever says the same later means it.
  */
 export function createJustMade(parts: {
   messages: Pick<Messages, 'find'>
@@ -18,13 +19,18 @@ export function createJustMade(parts: {
 }) {
   const { messages, changes, now } = parts
 
-  return async function isJustMade(ownerId: string, id: string | null | undefined): Promise<boolean> {
+  return async function justMade(
+    ownerId: string,
+    id: string | null | undefined,
+  ): Promise<Newness | undefined> {
     const message = id ? await find(ownerId, id) : undefined
-    if (!message) return false
+    if (!message) return undefined
     const { making, interactionId, position, createdAt } = message
-    if (making && isOpen(making.status)) return true
+    if (making && isOpen(making.status)) return 'open'
     const head = await changes.headOf(interactionId)
-    return head?.position === position && now() - (making?.completedAt ?? createdAt) < retriedWithinMs
+    const isNewest = head?.position === position
+    if (!isNewest || now() - (making?.completedAt ?? createdAt) >= retriedWithinMs) return undefined
+    return making?.status === 'cancelled' ? 'cancelled' : 'ended'
   }
 
   async function find(ownerId: string, id: string) {

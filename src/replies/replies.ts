@@ -200,7 +200,7 @@ export function createReplies(parts: {
       await storage.write((tx) => store.setOptions(tx, id, { ...options, door }))
     },
 
-    isJustMade: createJustMade({ messages, changes, now }),
+    justMade: createJustMade({ messages, changes, now }),
 
     /** What an earlier post made, as it was answered then. */
     async posted(ownerId: string, made: { [name: string]: string | null }): Promise<Posted> {

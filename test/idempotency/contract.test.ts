@@ -46,7 +46,7 @@ describe(`keys on ${engine}`, () => {
       keys.once(
         { ownerId: 'local', key, fingerprint: 'same', ...(tries !== undefined && { tries }) },
         ({ remember }) => storage.write((tx) => remember(tx, { message: key })),
-        async () => true,
+        async () => 'ended' as const,
       )
     const recurring = Array.from({ length: 1_000 }, (_, index) => `recurring ${index}`)
     for (let hour = 0; hour <= 48; hour += 12) {
@@ -63,7 +63,7 @@ describe(`keys on ${engine}`, () => {
       keys.once(
         { ownerId: 'local', key: 'overtaken', fingerprint: 'same', tries, isGone: () => isGone },
         ({ remember }) => storage.write((tx) => remember(tx, { message: `try ${tries}` })),
-        async () => true,
+        async () => 'ended' as const,
       )
     await ask(1, false)
     await expect(ask(0, true)).rejects.toMatchObject({ code: 'request_timeout' })

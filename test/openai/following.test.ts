@@ -274,6 +274,16 @@ describe('a response that follows one that is still being made', () => {
     expect([branches.data, messages.data.length, await listed()]).toEqual([[], 4, before])
   })
 
+  test('and is not to be stored is told that there is none to follow, where that is deleted meanwhile', async () => {
+    const model = newModel()
+    upstream.behaves(model, hangs())
+    const open = await ask('One', { model: `openai/${model}`, background: true })
+    const following = follow(open, 'Two', { store: false })
+    await upstream.asked(model)
+    await client.responses.delete(open.id)
+    await expect(following).rejects.toMatchObject({ status: 400, code: 'previous_response_not_found' })
+  })
+
   test('of no conversation is the next one in its place', async () => {
     const model = newModel()
     const { behaviour, goOn } = holdsBack(['A '], ['b'])

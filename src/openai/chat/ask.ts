@@ -1,4 +1,4 @@
-import type { Once } from '../../idempotency/idempotency.ts'
+import type { Made, Once } from '../../idempotency/idempotency.ts'
 import type { Interactions } from '../../interactions/interactions.ts'
 import type { Message } from '../../messages/message.ts'
 import type { Replies } from '../../replies/replies.ts'
@@ -45,7 +45,7 @@ export async function ask(
 export async function askedBefore(
   { interactions, replies }: { interactions: Interactions; replies: Replies },
   ownerId: string,
-  made: { [name: string]: string | null },
+  made: Made,
 ): Promise<Asked> {
   const reply = await replies.find(ownerId, made['reply'] ?? '')
   return { reply, expiresAt: await interactions.renew(ownerId, reply.interactionId, keptMs) }

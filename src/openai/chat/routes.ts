@@ -82,7 +82,11 @@ export function chatRoutes(
           if (body.stream) streams.mayOpen()
           return ask(parts, ownerId, body, doing)
         },
-        (made) => replies.isJustMade(ownerId, made['reply']),
+        async (made) => {
+          const newness = await replies.justMade(ownerId, made['reply'])
+          // That was for its client being away: whoever is back wants an answer.
+          return newness === 'cancelled' ? undefined : newness
+        },
       )
       const isRepeated = 'repeated' in once
       const asked = isRepeated ? await unlessRemoved(askedBefore(parts, ownerId, once.repeated)) : once.done
@@ -119,13 +123,15 @@ export function chatRoutes(
         ? undefined
         : attendance.attend({ ownerId, interactionId, replyId, expiresAt })
     const counts = request.headers['x-stainless-retry-count'] !== undefined
-    to.raw.once('close', () => {
+    const onClose = () => {
       gone.abort()
       // A client that counts its tries does not try again once a stream has begun.
       const mayReturn = counts && !to.raw.headersSent
       leave?.(to.raw.writableFinished ? 'answered' : mayReturn ? 'back soon' : 'gone')
-    })
-    if (to.raw.destroyed) gone.abort()
+    }
+    // It may have left while its question was being stored.
+    if (to.raw.destroyed) onClose()
+    else to.raw.once('close', onClose)
     return gone
   }
 

@@ -1,4 +1,4 @@
-import { isNotFound, notFound, ParleyError } from '../../errors.ts'
+import { isNotFound, isRemoved, notFound, ParleyError } from '../../errors.ts'
 import type { Once } from '../../idempotency/idempotency.ts'
 import type { Interactions } from '../../interactions/interactions.ts'
 import { isOpen, type Message } from '../../messages/message.ts'
@@ -112,8 +112,8 @@ export function createAsking(parts: {
   ): Promise<Posted> {
     const own = copiedBefore(options)
     const isWelcome = own !== undefined && isStored(keptOf(options)?.told) === isStored(asked)
-    if (!isWelcome && !isStored(asked)) await whenEnded(ownerId, reply)
     try {
+      if (!isWelcome && !isStored(asked)) await whenEnded(ownerId, reply)
       return await replies.postBehind(ownerId, reply, {
         isWelcome,
         keptMs: keptMsOf(asked, once),
@@ -142,7 +142,7 @@ function keptMsOf(asked: Pick<CreateRequest, 'store'>, once: Once): number | und
 /** Why a response cannot be followed, in the words of this door. */
 function explainRefusal(error: unknown, { id, making }: Message): unknown {
   const responseId = openAiId('resp_', id)
-  if (isNotFound(error)) return noPrevious(responseId)
+  if (isNotFound(error) || isRemoved(error)) return noPrevious(responseId)
   if (!(error instanceof ParleyError) || error.code !== 'conflict') return error
   const why =
     making && isOpen(making.status)

@@ -79,10 +79,13 @@ export function responseRoutes(
           if (body.stream) streams.mayOpen()
           return responses.create(ownerId, body, doing)
         },
-        (made) => replies.isJustMade(ownerId, made['response']),
+        (made) => replies.justMade(ownerId, made['response']),
       )
       const id = 'done' in once ? once.done : (once.repeated['response'] ?? '')
-      if ('repeated' in once) reply.header(replayedHeader, 'true')
+      if ('repeated' in once) {
+        reply.header(replayedHeader, 'true')
+        if (body.stream) streams.mayOpen()
+      }
       const found = await unlessRemoved(responses.findMade(ownerId, id))
       // What a key stands for is there as long as the key.
       const isKeyed = key !== undefined && key.tries === undefined
@@ -120,7 +123,6 @@ export function responseRoutes(
     reply: FastifyReply,
     onceDelivered?: () => Promise<void>,
   ) {
-    streams.mayOpen()
     const hasEnded = (await replies.follow(ownerId, asked.reply.id, 0)) !== 'live'
     const onComplete = () => {
       if (onceDelivered) onDelivered(reply, onceDelivered)
@@ -160,9 +162,9 @@ export function responseRoutes(
         throw invalid([{ in: 'query', field: 'starting_after', message: 'is only for stream=true' }])
       }
       const found = await responses.find(ownerId, params.id)
-      return query.stream
-        ? stream(ownerId, found, query.starting_after ?? -1, reply)
-        : viewOf(found, includesSealed(query))
+      if (!query.stream) return viewOf(found, includesSealed(query))
+      streams.mayOpen()
+      return stream(ownerId, found, query.starting_after ?? -1, reply)
     },
   )
 

@@ -200,7 +200,7 @@ export function postingRoutes(
             }),
         })
       },
-      (made) => replies.isJustMade(ownerId, made['reply'] ?? made['message']),
+      (made) => replies.justMade(ownerId, made['reply'] ?? made['message']),
     )
     const posted = 'done' in once ? once.done : await unlessRemoved(replies.posted(ownerId, once.repeated))
     const shown = shownOf(posted)

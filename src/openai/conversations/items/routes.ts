@@ -101,7 +101,7 @@ export function conversationItemRoutes(
           })
           return posted.said
         },
-        (made) => replies.isJustMade(ownerId, Object.values(made).at(-1)),
+        (made) => replies.justMade(ownerId, Object.values(made).at(-1)),
       )
       if ('done' in once) return listView(once.done.flatMap(itemsOf), false)
       reply.header(replayedHeader, 'true')
