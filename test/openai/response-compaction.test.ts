@@ -217,6 +217,26 @@ describe('a conversation that has become too long', () => {
   })
 })
 
+describe('a summary that is asked for', () => {
+  const input = Array.from({ length: 30 }, (_, n) => [
+    { role: 'user' as const, content: `Fact ${n}. ${long}` },
+    { role: 'assistant' as const, content: `Noted ${n}.` },
+  ]).flat()
+
+  test('is one of all that was said, also by a model that tells no window', async () => {
+    const { model, asked } = modelThat(sumsUp)
+    await client.responses.compact({ model, input })
+    // And the request to sum up.
+    expect((await asked(1)).messages).toHaveLength(input.length + 1)
+  })
+
+  test('is refused of what does not fit its model', async () => {
+    await client.models.list()
+    const compacting = client.responses.compact({ model: 'builtin/eliza', input: [...input, ...input] })
+    await expect(compacting).rejects.toMatchObject({ status: 400, code: 'context_length_exceeded' })
+  })
+})
+
 describe('nothing is summed up', () => {
   test.each([
     ['where it is not too long', 'I like papaya.', 'Which fruit?'],

@@ -82,7 +82,11 @@ export function createCompaction(parts: {
       said: [...window, summaryRequest],
       wantsReply: true,
       model: asked.model,
-      options: typeof asked.instructions === 'string' ? { prompt: asked.instructions } : {},
+      // A summary of a part would pass for one of the whole.
+      options: {
+        truncation: 'disabled' as const,
+        ...(typeof asked.instructions === 'string' && { prompt: asked.instructions }),
+      },
     }
     let replyId = ''
     const { id } = await interactions.create(
