@@ -2,10 +2,13 @@ import { readFileSync } from 'node:fs'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
+import { until } from '../support/until.ts'
 import {
   type Behaviour,
   callsTools,
   echoes,
+  endsEarlyAfter,
+  fallsSilentAfter,
   refuses,
   says,
   startUpstream,
@@ -234,6 +237,25 @@ describe('a summary that is asked for', () => {
     await client.models.list()
     const compacting = client.responses.compact({ model: 'builtin/eliza', input: [...input, ...input] })
     await expect(compacting).rejects.toMatchObject({ status: 400, code: 'context_length_exceeded' })
+  })
+
+  test.each([
+    ['breaks off', endsEarlyAfter(['Alice likes ']), { status: 502, code: 'provider_interrupted' }],
+    ['becomes too long', says(['Alice likes '], { reason: 'length' }), { code: 'max_output_tokens' }],
+    ['is filtered', says(['Alice '], { reason: 'content_filter' }), { status: 400, code: 'content_filter' }],
+  ])('is refused where it %s', async (_, behaviour, refusal) => {
+    const { model } = modelThat(behaviour)
+    const compacting = client.responses.compact({ model, input: input.slice(0, 2) })
+    await expect(compacting).rejects.toMatchObject(refusal)
+  })
+
+  test('is none where it was cancelled, whatever was said by then', async () => {
+    const { model } = modelThat(fallsSilentAfter(['Alice likes ']))
+    const compacting = server.post('/v1/responses/compact', { model, input: input.slice(0, 2) })
+    const running = `/v1/replies?status=in_progress&model=${model}`
+    const { id } = await until('being made', async () => (await server.get(running)).body.data[0])
+    await server.post(`/v1/messages/${id}/cancel`)
+    expect(await compacting).toMatchObject({ status: 409, body: { error: { code: 'cancelled' } } })
   })
 })
 

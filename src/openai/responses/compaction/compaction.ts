@@ -102,14 +102,20 @@ export function createCompaction(parts: {
     try {
       await replies.waitForEnd(ownerId, replyId, maxWaitMs, signal)
       const made = await replies.findAsked(ownerId, replyId)
-      const summary = textOf(made.reply.content)
-      return { ...made, compaction: summary === '' ? undefined : compactionOf(window.map(turnOf), summary) }
+      return { ...made, compaction: compactionFrom(made, window) }
     } finally {
       await interactions.remove(ownerId, id)
     }
   }
 
   return { count, compact }
+}
+
+/** What stands for `window` from now on; undefined where it was not summed up to the end. */
+function compactionFrom({ reply }: AskedReply, window: NewMessage[]): CompactionPart | undefined {
+  const summary = textOf(reply.content)
+  if (reply.making.status !== 'completed' || summary === '') return undefined
+  return compactionOf(window.map(turnOf), summary)
 }
 
 /** Whether a model is told of it, as of what it answers: what came to nothing was not said. */

@@ -13,6 +13,8 @@ import { usageSchema } from '../response.ts'
 import { seconds, usageOf } from '../view.ts'
 import type { createCompaction } from './compaction.ts'
 
+const empty = { code: 'provider_empty', message: 'The summary is empty.' } as const
+const cancelled = { code: 'cancelled', message: 'The summary was cancelled.' } as const
 const noUsage = { input_tokens: 0, cached_input_tokens: 0, output_tokens: 0, reasoning_tokens: 0 }
 
 const compactedSchema = z
@@ -84,7 +86,7 @@ export function compactionRoutes(
         throw new ParleyError('server_stopping', 'The server is stopping.', { retryAfterMs: 1_000 })
       }
       if (!summedUp) {
-        return sendReplyError(reply, error ?? { code: 'provider_empty', message: 'The summary is empty.' })
+        return sendReplyError(reply, error ?? (status === 'cancelled' ? cancelled : empty))
       }
       const digits = hash('sha256', made.id).slice(0, 32)
       return {
