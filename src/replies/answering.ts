@@ -89,9 +89,18 @@ function ended({ options }: OpenReply, answer: Answer): Answer {
 function compactionFrom(summedUp: Answer, history: Turn[]): CompactionPart {
   const { content, finish, failure } = summedUp
   if (failure !== undefined) throw failure
+  const unusable = failureOf(summedUp) ?? cutOff(finish?.reason.unified)
+  if (unusable) throw unusable
   const summary = textOf(content)
-  if (summary === '') throw failureOf(summedUp) ?? new ProviderFailure('provider_empty', 'no summary')
+  if (summary === '') throw new ProviderFailure('provider_empty', 'no summary')
   return compactionOf(history, summary, finish && tokensOf(finish.usage))
+}
+
+/** What is missing in a summary is lost to every answer behind it; asked again, it would be cut off there again. */
+function cutOff(reason: string | undefined): ProviderFailure | undefined {
+  if (reason === 'length') return new ProviderFailure('max_output_tokens', 'the summary was cut off')
+  if (reason === 'content-filter') return new ProviderFailure('content_filtered', 'in the summary')
+  return undefined
 }
 
 /** Of an attempt that is the first. */

@@ -302,6 +302,25 @@ describe('a model that fails', () => {
     await expect(failing).rejects.toMatchObject({ status: 400, code: 'provider_rejected' })
   })
 
+  test('in the middle of summing up is asked again: no answer stands on a part of a summary', async () => {
+    const { model, asked } = modelThat(endsEarlyAfter(['Alice likes ']), sumsUp, echoes())
+    await client.responses.create({ model, input, context_management })
+    expect((await asked(3)).messages[0]).toMatchObject({ content: expect.stringContaining('likes papaya.') })
+  })
+
+  test.each([
+    ['too long', 'length', { status: 500, code: 'max_output_tokens' }],
+    ['filtered', 'content_filter', { status: 400, code: 'content_filter' }],
+  ])(
+    'to sum up to the end because that is %s has no answer, and is not asked again',
+    async (_, reason, error) => {
+      const { model, count } = modelThat(says(['Alice likes '], { reason }), sumsUp, echoes())
+      const failing = client.responses.create({ model, input, context_management })
+      await expect(failing).rejects.toMatchObject(error)
+      expect(count()).toBe(1)
+    },
+  )
+
   test('to answer does not have to sum up again, and readers are told the summary once', async () => {
     const { model, count } = modelThat(sumsUp, refuses(500), echoes())
     const stream = await client.responses.create({ model, input, context_management, stream: true })
