@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
@@ -9,6 +10,8 @@ import {
   echoes,
   endsEarlyAfter,
   fallsSilentAfter,
+  hangs,
+  holdsBack,
   refuses,
   says,
   startUpstream,
@@ -247,6 +250,47 @@ describe('a summary that is asked for', () => {
     const { model } = modelThat(behaviour)
     const compacting = client.responses.compact({ model, input: input.slice(0, 2) })
     await expect(compacting).rejects.toMatchObject(refusal)
+  })
+
+  test('waits for the answer that it follows, and has it in it', async () => {
+    const { behaviour, goOn } = holdsBack(['Half'], [' whole'])
+    const { model, asked } = modelThat(behaviour, sumsUp)
+    const { id } = await client.responses.create({ model, input: 'Hello', background: true })
+    await asked(1)
+    const compacting = client.responses.compact({ model, previous_response_id: id })
+    await pause(100)
+    goOn()
+    await compacting
+    expect((await asked(2)).messages[1]).toEqual({ role: 'assistant', content: 'Half whole' })
+  })
+
+  test('is not asked for where the client left while it waited', async () => {
+    const { behaviour, goOn } = holdsBack(['Half'], [' whole'])
+    const { model, asked, count } = modelThat(behaviour, sumsUp)
+    const { id } = await client.responses.create({ model, input: 'Hello', background: true })
+    await asked(1)
+    const leaving = new AbortController()
+    const asking = { model, previous_response_id: id }
+    const compacting = client.responses.compact(asking, { signal: leaving.signal })
+    setTimeout(() => leaving.abort(), 100)
+    await expect(compacting).rejects.toThrow('aborted')
+    // The server sees that later than its client does.
+    await pause(100)
+    goOn()
+    await server.events(`/v1/messages/${digitsOf(id)}/events`)
+    await pause(100)
+    expect(count()).toBe(1)
+  })
+
+  test('is refused where what it is to follow is deleted meanwhile', async () => {
+    const { model, asked } = modelThat(hangs())
+    const { id } = await client.responses.create({ model, input: 'Hello', background: true })
+    await asked(1)
+    const compacting = server.post('/v1/responses/compact', { model, previous_response_id: id })
+    await pause(100)
+    await client.responses.delete(id)
+    const error = { code: 'previous_response_not_found' }
+    expect(await compacting).toMatchObject({ status: 400, body: { error } })
   })
 
   test('is none where it was cancelled, whatever was said by then', async () => {
