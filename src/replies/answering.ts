@@ -32,9 +32,10 @@ export interface Attempt {
 export function createAnswering(parts: {
   models: Pick<Models, 'resolve' | 'load'>
   prepare: Prepare
+  takeTime: (provider: string) => Promise<void>
   limits: AskLimits
 }) {
-  const { models, prepare, limits } = parts
+  const { models, prepare, takeTime, limits } = parts
 
   return async function answer({ reply, before, abort, record, onWord }: Attempt): Promise<Answer> {
     if (reply.options.generates === false) return unasked
@@ -71,6 +72,8 @@ export function createAnswering(parts: {
       await record({ type: 'compaction.done', data: summary })
       told = { ...before, said: [{ type, ...summary }] }
       const { call } = await prepare(reply, resolved, told.said)
+      // The time that was agreed on was for the summary.
+      await takeTime(resolved.provider.name)
       return ended(reply, await ask(call, told, reply.options, record))
     } catch (failure) {
       return ended(reply, { ...only(told.said, failure), isUnasked })
