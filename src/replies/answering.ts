@@ -32,9 +32,10 @@ export interface Attempt {
 export function createAnswering(parts: {
   models: Pick<Models, 'resolve' | 'load'>
   prepare: Prepare
+  takeTime: (provider: string) => Promise<void>
   limits: AskLimits
 }) {
-  const { models, prepare, limits } = parts
+  const { models, prepare, takeTime, limits } = parts
 
   return async function answer({ reply, before, abort, record, onWord }: Attempt): Promise<Answer> {
     if (reply.options.generates === false) return unasked
@@ -71,6 +72,8 @@ export function createAnswering(parts: {
       await record({ type: 'compaction.done', data: summary })
       told = { ...before, said: [{ type, ...summary }] }
       const { call } = await prepare(reply, resolved, told.said)
+      // The time that was agreed on was for the summary.
+      await takeTime(resolved.provider.name)
       return ended(reply, await ask(call, told, reply.options, record))
     } catch (failure) {
       return ended(reply, { ...only(told.said, failure), isUnasked })
@@ -89,9 +92,18 @@ function ended({ options }: OpenReply, answer: Answer): Answer {
 function compactionFrom(summedUp: Answer, history: Turn[]): CompactionPart {
   const { content, finish, failure } = summedUp
   if (failure !== undefined) throw failure
+  const unusable = failureOf(summedUp) ?? cutOff(finish?.reason.unified)
+  if (unusable) throw unusable
   const summary = textOf(content)
-  if (summary === '') throw failureOf(summedUp) ?? new ProviderFailure('provider_empty', 'no summary')
+  if (summary === '') throw new ProviderFailure('provider_empty', 'no summary')
   return compactionOf(history, summary, finish && tokensOf(finish.usage))
+}
+
+/** What is missing in a summary is lost to every answer behind it; asked again, it would be cut off there again. */
+function cutOff(reason: string | undefined): ProviderFailure | undefined {
+  if (reason === 'length') return new ProviderFailure('max_output_tokens', 'the summary was cut off')
+  if (reason === 'content-filter') return new ProviderFailure('content_filtered', 'in the summary')
+  return undefined
 }
 
 /** Of an attempt that is the first. */

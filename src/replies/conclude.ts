@@ -18,6 +18,7 @@ import { toldAttemptIn } from './retelling.ts'
 import type { RetryLimits } from './retry.ts'
 import type { WaitingReply } from './open-store.ts'
 import type { ClaimedReply, Ending, ReplyStore } from './store.ts'
+import { AskLater } from './take-time.ts'
 import type { WaitLimits } from './waiting.ts'
 
 export type Conclude = (claim: Claim, answer: Answer) => Promise<void>
@@ -51,7 +52,7 @@ export function createConclude(parts: {
   async function writeDown({ reply, writer }: Claim, answer: Answer): Promise<void> {
     const { rest, place } = await writer.finish()
     if (answer.failure instanceof LostClaim) throw answer.failure
-    if (answer.failure instanceof StoppingError) {
+    if (answer.failure instanceof StoppingError || answer.failure instanceof AskLater) {
       const same = { model: reply.model, waitingSince: null, tries: reply }
       await putBack(reply, same, null, rest, place)
       return

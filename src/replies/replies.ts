@@ -40,6 +40,7 @@ import type { RetryLimits } from './retry.ts'
 import type { WaitingReply } from './open-store.ts'
 import { createReplyStore } from './store.ts'
 import { createSweeper } from './sweep.ts'
+import { createTakeTime } from './take-time.ts'
 import { createTurns, type TurnLimits } from './turn.ts'
 import { createWatch } from './watch.ts'
 
@@ -94,7 +95,7 @@ export function createReplies(parts: {
     store,
     takeTurn: createTurns({ ...parts, store, rates, jobOf, facts }),
     claimReply: createClaim({ ...parts, store }),
-    answering: createAnswering(parts),
+    answering: createAnswering({ ...parts, takeTime: createTakeTime({ ...parts, rates }) }),
     conclude,
     giveBack: createGiveBack({ ...parts, store, jobOf }),
     jobOf,

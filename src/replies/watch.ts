@@ -49,6 +49,7 @@ export function createWatch(parts: { messages: Pick<Messages, 'find'>; events: E
     const timer = setTimeout(expire, waitMs)
     waiting.add(expire)
     signal.addEventListener('abort', expire, { once: true })
+    if (signal.aborted) expire()
     try {
       const following = events.follow(id, 0, limit.signal)
       while (!(await following.next()).done);

@@ -1,11 +1,17 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
+import { until } from '../support/until.ts'
 import {
   type Behaviour,
   callsTools,
   echoes,
+  endsEarlyAfter,
+  fallsSilentAfter,
+  hangs,
+  holdsBack,
   refuses,
   says,
   startUpstream,
@@ -217,6 +223,86 @@ describe('a conversation that has become too long', () => {
   })
 })
 
+describe('a summary that is asked for', () => {
+  const input = Array.from({ length: 30 }, (_, n) => [
+    { role: 'user' as const, content: `Fact ${n}. ${long}` },
+    { role: 'assistant' as const, content: `Noted ${n}.` },
+  ]).flat()
+
+  test('is one of all that was said, also by a model that tells no window', async () => {
+    const { model, asked } = modelThat(sumsUp)
+    await client.responses.compact({ model, input })
+    // And the request to sum up.
+    expect((await asked(1)).messages).toHaveLength(input.length + 1)
+  })
+
+  test('is refused of what does not fit its model', async () => {
+    await client.models.list()
+    const compacting = client.responses.compact({ model: 'builtin/eliza', input: [...input, ...input] })
+    await expect(compacting).rejects.toMatchObject({ status: 400, code: 'context_length_exceeded' })
+  })
+
+  test.each([
+    ['breaks off', endsEarlyAfter(['Alice likes ']), { status: 502, code: 'provider_interrupted' }],
+    ['becomes too long', says(['Alice likes '], { reason: 'length' }), { code: 'max_output_tokens' }],
+    ['is filtered', says(['Alice '], { reason: 'content_filter' }), { status: 400, code: 'content_filter' }],
+  ])('is refused where it %s', async (_, behaviour, refusal) => {
+    const { model } = modelThat(behaviour)
+    const compacting = client.responses.compact({ model, input: input.slice(0, 2) })
+    await expect(compacting).rejects.toMatchObject(refusal)
+  })
+
+  test('waits for the answer that it follows, and has it in it', async () => {
+    const { behaviour, goOn } = holdsBack(['Half'], [' whole'])
+    const { model, asked } = modelThat(behaviour, sumsUp)
+    const { id } = await client.responses.create({ model, input: 'Hello', background: true })
+    await asked(1)
+    const compacting = client.responses.compact({ model, previous_response_id: id })
+    await pause(100)
+    goOn()
+    await compacting
+    expect((await asked(2)).messages[1]).toEqual({ role: 'assistant', content: 'Half whole' })
+  })
+
+  test('is not asked for where the client left while it waited', async () => {
+    const { behaviour, goOn } = holdsBack(['Half'], [' whole'])
+    const { model, asked, count } = modelThat(behaviour, sumsUp)
+    const { id } = await client.responses.create({ model, input: 'Hello', background: true })
+    await asked(1)
+    const leaving = new AbortController()
+    const asking = { model, previous_response_id: id }
+    const compacting = client.responses.compact(asking, { signal: leaving.signal })
+    setTimeout(() => leaving.abort(), 100)
+    await expect(compacting).rejects.toThrow('aborted')
+    // The server sees that later than its client does.
+    await pause(100)
+    goOn()
+    await server.events(`/v1/messages/${digitsOf(id)}/events`)
+    await pause(100)
+    expect(count()).toBe(1)
+  })
+
+  test('is refused where what it is to follow is deleted meanwhile', async () => {
+    const { model, asked } = modelThat(hangs())
+    const { id } = await client.responses.create({ model, input: 'Hello', background: true })
+    await asked(1)
+    const compacting = server.post('/v1/responses/compact', { model, previous_response_id: id })
+    await pause(100)
+    await client.responses.delete(id)
+    const error = { code: 'previous_response_not_found' }
+    expect(await compacting).toMatchObject({ status: 400, body: { error } })
+  })
+
+  test('is none where it was cancelled, whatever was said by then', async () => {
+    const { model } = modelThat(fallsSilentAfter(['Alice likes ']))
+    const compacting = server.post('/v1/responses/compact', { model, input: input.slice(0, 2) })
+    const running = `/v1/replies?status=in_progress&model=${model}`
+    const { id } = await until('being made', async () => (await server.get(running)).body.data[0])
+    await server.post(`/v1/messages/${id}/cancel`)
+    expect(await compacting).toMatchObject({ status: 409, body: { error: { code: 'cancelled' } } })
+  })
+})
+
 describe('nothing is summed up', () => {
   test.each([
     ['where it is not too long', 'I like papaya.', 'Which fruit?'],
@@ -259,6 +345,25 @@ describe('a model that fails', () => {
     const failing = client.responses.create({ model: other.model, input, context_management })
     await expect(failing).rejects.toMatchObject({ status: 400, code: 'provider_rejected' })
   })
+
+  test('in the middle of summing up is asked again: no answer stands on a part of a summary', async () => {
+    const { model, asked } = modelThat(endsEarlyAfter(['Alice likes ']), sumsUp, echoes())
+    await client.responses.create({ model, input, context_management })
+    expect((await asked(3)).messages[0]).toMatchObject({ content: expect.stringContaining('likes papaya.') })
+  })
+
+  test.each([
+    ['too long', 'length', { status: 500, code: 'max_output_tokens' }],
+    ['filtered', 'content_filter', { status: 400, code: 'content_filter' }],
+  ])(
+    'to sum up to the end because that is %s has no answer, and is not asked again',
+    async (_, reason, error) => {
+      const { model, count } = modelThat(says(['Alice likes '], { reason }), sumsUp, echoes())
+      const failing = client.responses.create({ model, input, context_management })
+      await expect(failing).rejects.toMatchObject(error)
+      expect(count()).toBe(1)
+    },
+  )
 
   test('to answer does not have to sum up again, and readers are told the summary once', async () => {
     const { model, count } = modelThat(sumsUp, refuses(500), echoes())

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
-import { echoes, holdsBack, refuses, startUpstream, type Upstream } from '../support/upstream.ts'
+import { echoes, holdsBack, refuses, says, startUpstream, type Upstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 
 let upstream: Upstream
@@ -12,11 +12,18 @@ beforeAll(async () => {
   upstream = await startUpstream()
   const endpoint = { base_url: upstream.url }
   const env = {
-    PROVIDERS: JSON.stringify({ slow: endpoint, few: endpoint, free: endpoint, late: endpoint }),
+    PROVIDERS: JSON.stringify({
+      slow: endpoint,
+      few: endpoint,
+      free: endpoint,
+      late: endpoint,
+      both: endpoint,
+    }),
     PROVIDER_LIMITS: JSON.stringify({
       slow: { requests_per_minute: 3 },
       few: { max_running: 1 },
       late: { requests_per_minute: 2 },
+      both: { requests_per_minute: 2 },
     }),
     // What was asked is not asked again after a restart.
     STOP_GRACE_MS: '5000',
@@ -92,6 +99,31 @@ test('a time that was agreed for before a restart is not on top of those of now'
   expect(await ended(elsewhere)).toBe('reply.completed')
   expect(await read(next)).toMatchObject({ status: 'queued', attempt: 0 })
   expect(asked('l')).toHaveLength(4)
+})
+
+test('a summary is asked for as well: the answer behind it waits, and it is not summed up again', async () => {
+  aheadMs = -62_000
+  upstream.behaves('b', echoes(), says(['Alice likes papaya.']), echoes())
+  expect(await ended(await post('both/b'))).toBe('reply.completed')
+  aheadMs = 0
+  const { body: response } = await server.post('/v1/responses', {
+    model: 'both/b',
+    input: [
+      { role: 'user', content: 'I like papaya. '.repeat(400) },
+      { role: 'user', content: 'Which fruit?' },
+    ],
+    context_management: [{ type: 'compaction', compact_threshold: 1_000 }],
+    background: true,
+  })
+  await upstream.asked('b', 2)
+  expect(await ended(await post('free/n'))).toBe('reply.completed')
+  expect(asked('b')).toHaveLength(2)
+  const { output } = await until('answered', async () => {
+    const { body: now } = await server.get(`/v1/responses/${response.id}`)
+    return now.status === 'completed' && now
+  })
+  expect(output).toMatchObject([{ type: 'compaction' }, { content: [{ text: 'You said: Which fruit?' }] }])
+  expect(asked('b')).toHaveLength(3)
 })
 
 test('a provider makes no more answers at the same time than it may, whatever others may', async () => {

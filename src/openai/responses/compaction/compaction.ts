@@ -1,4 +1,4 @@
-import { ParleyError } from '../../../errors.ts'
+import { isNotFound, isRemoved, ParleyError } from '../../../errors.ts'
 import type { Interactions } from '../../../interactions/interactions.ts'
 import { type CompactionPart, type ContentPart, partsOf, textOf } from '../../../messages/content.ts'
 import type { Turn } from '../../../messages/history.ts'
@@ -8,8 +8,10 @@ import { estimateTextTokens, estimateTokens } from '../../../messages/tokens.ts'
 import type { NewMessage } from '../../../replies/post.ts'
 import type { AskedReply, Replies } from '../../../replies/replies.ts'
 import { compactionOf, summaryRequest } from '../../../replies/summing-up.ts'
+import { openAiId } from '../../ids.ts'
 import { itemFinder } from '../find-item.ts'
 import type { ResponseInput } from '../input.ts'
+import { noPrevious } from '../origin.ts'
 import type { CountRequest } from '../request.ts'
 import type { Responses } from '../responses.ts'
 import { saidIn } from '../said.ts'
@@ -32,10 +34,9 @@ export function createCompaction(parts: {
   /** What a model would be given, oldest first. */
   async function windowOf(
     ownerId: string,
-    asked: Pick<CountRequest, 'conversation' | 'previous_response_id'>,
+    { way, previous }: { way: Way | undefined; previous: Message | undefined },
     input: ResponseInput | null | undefined,
   ): Promise<NewMessage[]> {
-    const { way, previous } = await responses.originOf(ownerId, asked)
     const before = way ? await historyOf(way, previous) : []
     const said = input ? await saidIn(input, itemFinder(messages, ownerId)) : []
     const all = [...before.map(({ role, content }) => ({ role, content })), ...said]
@@ -56,7 +57,7 @@ export function createCompaction(parts: {
 
   /** An estimate of the tokens of a request. */
   async function count(ownerId: string, asked: CountRequest): Promise<number> {
-    const window = await windowOf(ownerId, asked, asked.input)
+    const window = await windowOf(ownerId, await responses.originOf(ownerId, asked), asked.input)
     const { instructions, tools, text } = asked
     const beside = [
       instructions ?? '',
@@ -75,14 +76,20 @@ export function createCompaction(parts: {
     asked: Pick<CountRequest, 'input' | 'instructions' | 'previous_response_id'> & { model: string },
     signal: AbortSignal,
   ): Promise<AskedReply & { compaction: CompactionPart | undefined }> {
-    const window = await windowOf(ownerId, asked, asked.input)
+    const { way, previous } = await responses.originOf(ownerId, asked)
+    const origin = { way, previous: previous && (await whenEnded(ownerId, previous.id, signal)) }
+    const window = await windowOf(ownerId, origin, asked.input)
     if (window.length === 0) throw nothing()
     replies.mayPost({ wantsReply: true })
     const turn = {
       said: [...window, summaryRequest],
       wantsReply: true,
       model: asked.model,
-      options: typeof asked.instructions === 'string' ? { prompt: asked.instructions } : {},
+      // A summary of a part would pass for one of the whole.
+      options: {
+        truncation: 'disabled' as const,
+        ...(typeof asked.instructions === 'string' && { prompt: asked.instructions }),
+      },
     }
     let replyId = ''
     const { id } = await interactions.create(
@@ -98,14 +105,30 @@ export function createCompaction(parts: {
     try {
       await replies.waitForEnd(ownerId, replyId, maxWaitMs, signal)
       const made = await replies.findAsked(ownerId, replyId)
-      const summary = textOf(made.reply.content)
-      return { ...made, compaction: summary === '' ? undefined : compactionOf(window.map(turnOf), summary) }
+      if (isOpen(made.reply.making.status)) throw stopping()
+      return { ...made, compaction: compactionFrom(made, window) }
     } finally {
       await interactions.remove(ownerId, id)
     }
   }
 
+  /** An answer that is still being made would not be in the summary. */
+  async function whenEnded(ownerId: string, id: string, signal: AbortSignal): Promise<Message> {
+    const message = await replies.waitForEnd(ownerId, id, maxWaitMs, signal).catch((error: unknown) => {
+      throw isRemoved(error) || isNotFound(error) ? noPrevious(openAiId('resp_', id)) : error
+    })
+    if (message.making && isOpen(message.making.status)) throw stopping()
+    return message
+  }
+
   return { count, compact }
+}
+
+/** What stands for `window` from now on; undefined where it was not summed up to the end. */
+function compactionFrom({ reply }: AskedReply, window: NewMessage[]): CompactionPart | undefined {
+  const summary = textOf(reply.content)
+  if (reply.making.status !== 'completed' || summary === '') return undefined
+  return compactionOf(window.map(turnOf), summary)
 }
 
 /** Whether a model is told of it, as of what it answers: what came to nothing was not said. */
@@ -124,6 +147,10 @@ function turnOf({ role, content }: NewMessage): Turn {
 
 function tokensOf(content: string | ContentPart[]): number {
   return typeof content === 'string' ? estimateTextTokens(content) : estimateTokens(content)
+}
+
+function stopping(): ParleyError {
+  return new ParleyError('server_stopping', 'The server is stopping.', { retryAfterMs: 1_000 })
 }
 
 function nothing(): ParleyError {

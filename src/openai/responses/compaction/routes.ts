@@ -2,10 +2,8 @@ import { hash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { ParleyError } from '../../../errors.ts'
 import { openAiRefusals } from '../../../http/answers.ts'
 import { sendReplyError } from '../../../http/openai-error.ts'
-import { isOpen } from '../../../messages/message.ts'
 import { compactionItem as compactionItemSchema } from '../../item.ts'
 import { compactionItem } from '../../items.ts'
 import { compactBody, countBody } from '../request.ts'
@@ -13,6 +11,8 @@ import { usageSchema } from '../response.ts'
 import { seconds, usageOf } from '../view.ts'
 import type { createCompaction } from './compaction.ts'
 
+const empty = { code: 'provider_empty', message: 'The summary is empty.' } as const
+const cancelled = { code: 'cancelled', message: 'The summary was cancelled.' } as const
 const noUsage = { input_tokens: 0, cached_input_tokens: 0, output_tokens: 0, reasoning_tokens: 0 }
 
 const compactedSchema = z
@@ -78,13 +78,11 @@ export function compactionRoutes(
     async ({ principal: { ownerId }, body }, reply) => {
       const gone = new AbortController()
       reply.raw.once('close', () => gone.abort())
+      if (reply.raw.destroyed) gone.abort()
       const { reply: made, compaction: summedUp } = await compaction.compact(ownerId, body, gone.signal)
       const { status, error, usage } = made.making
-      if (isOpen(status)) {
-        throw new ParleyError('server_stopping', 'The server is stopping.', { retryAfterMs: 1_000 })
-      }
       if (!summedUp) {
-        return sendReplyError(reply, error ?? { code: 'provider_empty', message: 'The summary is empty.' })
+        return sendReplyError(reply, error ?? (status === 'cancelled' ? cancelled : empty))
       }
       const digits = hash('sha256', made.id).slice(0, 32)
       return {
