@@ -1,6 +1,7 @@
 import { CompiledQuery, sql } from 'kysely'
 import type { JobAttempt, PgBoss } from 'pg-boss'
 import { newId } from '../ids.ts'
+import { explainQueryFailure } from '../storage/postgres-errors.ts'
 import type { Transaction } from '../storage/storage.ts'
 import { queue } from './boss.ts'
 import type { Job } from './jobs.ts'
@@ -19,8 +20,12 @@ export function createJobTable(boss: PgBoss, limitedGroups: ReadonlySet<string>)
   let known = fewJobs
 
   async function rowsOf<Row>(query: string, ...values: unknown[]): Promise<Row[]> {
-    const { rows } = await boss.getDb().executeSql(query, [queue, ...values])
-    return rows as Row[]
+    try {
+      const { rows } = await boss.getDb().executeSql(query, [queue, ...values])
+      return rows as Row[]
+    } catch (error) {
+      throw explainQueryFailure(error)
+    }
   }
 
   /**

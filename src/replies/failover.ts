@@ -32,8 +32,8 @@ export interface Course extends Tries {
 export interface ModelFacts {
   /** From when a model may be asked; 0 is now. */
   askableAt: (model: string) => number
-  /** In tokens. */
-  windowOf: (model: string) => number
+  /** In tokens, where it is known. */
+  windowOf: (model: string) => number | undefined
 }
 
 /** Who is asked next, after which pause, with what was tried. */
@@ -168,8 +168,9 @@ function askableFrom(model: string, tried: Tried[], facts: Pick<ModelFacts, 'ask
   return Math.max(said, facts.askableAt(model))
 }
 
-/** What is too long for one model is only for those that take more. */
+/** What is too long for one model is only for those that take more, as far as that is known. */
 function fits(model: string, { code }: { code: ReplyErrorCode }, course: Course, facts: ModelFacts): boolean {
   if (code !== 'context_length_exceeded' || model === course.model) return true
-  return facts.windowOf(model) > facts.windowOf(course.model)
+  const [own, others] = [facts.windowOf(model), facts.windowOf(course.model)]
+  return own === undefined || others === undefined || own > others
 }

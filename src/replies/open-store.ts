@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { ReplyRow } from '../storage/schema.ts'
-import type { Storage, Transaction } from '../storage/storage.ts'
+import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import type { Course, Tried } from './failover.ts'
 import { modelsOf, optionsFromJson, type ReplyOptions, saidFor } from './options.ts'
 
@@ -180,12 +180,11 @@ export function createOpenReplyStore(storage: Storage) {
   }
 
   /** What a reply was asked beyond its interaction; undefined where there is no such reply (any more). */
-  async function optionsOf(id: string): Promise<ReplyOptions | undefined> {
-    const row = await storage.db
-      .selectFrom('replies')
-      .select('options_json')
-      .where('id', '=', id)
-      .executeTakeFirst()
+  async function optionsOf(
+    id: string,
+    on: Database | Transaction = storage.db,
+  ): Promise<ReplyOptions | undefined> {
+    const row = await on.selectFrom('replies').select('options_json').where('id', '=', id).executeTakeFirst()
     return row && optionsFromJson(row.options_json)
   }
 

@@ -69,15 +69,13 @@ export function createReplies(parts: {
   node: () => number | null
   /** How other nodes hear of what happens here, where there are any. */
   notices: Notices | undefined
-  limits: RunLimits &
-    RetryLimits &
-    TurnLimits & { maxQueuedReplies: number; contextWindowTokens: number; eventRetentionDays: number }
+  limits: RunLimits & RetryLimits & TurnLimits & { maxQueuedReplies: number; eventRetentionDays: number }
   now: Clock
   random: () => number
   log: Log
 }) {
   const { storage, events, changes, jobs, interactions, messages, models, health, now, log } = parts
-  const { maxQueuedReplies, contextWindowTokens, eventRetentionDays } = parts.limits
+  const { maxQueuedReplies, eventRetentionDays } = parts.limits
   const store = createReplyStore(storage)
   const messageStore = createMessageStore(storage)
   const branches = createBranchStore(storage)
@@ -86,7 +84,7 @@ export function createReplies(parts: {
       const model = find(name)
       return model ? health.askableAt(model) : 0
     },
-    windowOf: (model) => models.contextWindowTokens(model) ?? contextWindowTokens,
+    windowOf: (model) => models.contextWindowTokens(model),
   }
   const conclude = createConclude({ ...parts, store, messages: messageStore, jobOf, facts })
   const rates = createRateStore(storage)

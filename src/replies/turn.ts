@@ -118,7 +118,8 @@ export function createTurns(parts: {
     })
     if (slotAt !== undefined && slotAt <= time) return undefined
     const notBefore = slotAt ?? Math.round(time + (aheadMs * (1 + random())) / 2)
-    return { notBefore, slotAt: slotAt ?? null, waitingSince: reply.waitingSince }
+    // Its provider may be asked: what is waited for now is a time, and not that it comes back.
+    return { notBefore, slotAt: slotAt ?? null, waitingSince: null }
   }
 
   async function putOff(

@@ -45,6 +45,20 @@ describe('a completion that is kept', () => {
     await gone(made.id)
   })
 
+  test('is gone with its answer, whatever was said behind that through another door', async () => {
+    const model = 'lab/gone'
+    const messages = [{ role: 'user', content: 'Hi' }]
+    const asked = await parley.post('/v1/chat/completions', { model, messages, store: true })
+    const { id } = asked.body
+    await parley.say(asked.headers.get('x-parley-interaction') ?? '', 'And?')
+    const list = async () => (await Array.fromAsync(await openai.chat.completions.list({ model }))).length
+    expect((await openai.chat.completions.retrieve(id)).choices[0]?.message.content).toBe('You said: Hi')
+    expect(await list()).toBe(1)
+    await parley.request('DELETE', `/v1/messages/${asked.headers.get('x-parley-reply')}`)
+    await gone(id)
+    expect(await list()).toBe(0)
+  })
+
   test('is listed page by page, by its metadata and its model', async () => {
     const shelf = { shelf: 'list "1"' }
     const made: string[] = []

@@ -289,6 +289,20 @@ test('the copy of a failed reply says what was tried, and that it is to be regen
   expect(idsOf(await list(`&status=failed&model=${model[1]}`))).toContain(copy.id)
 })
 
+test('a failed reply whose question was deleted is not made again, alone or with others', async () => {
+  upstream.behaves('unasked', refuses(400))
+  const id = await server.begin({ model: 'openai/unasked' })
+  await server.say(id, 'First')
+  const { message, reply } = await server.say(id, 'Second')
+  await server.request('DELETE', `/v1/messages/${message.id}`)
+  expect(await requeue(reply.id)).toMatchObject({
+    status: 409,
+    body: { code: 'conflict', detail: expect.stringContaining('was deleted') },
+  })
+  expect((await requeueAll({ model: 'openai/unasked' })).body.requeued).toBe(1)
+  expect((await read(reply)).status).toBe('failed')
+})
+
 describe('requeueing many', () => {
   /** Five that ended with a code that nothing else here has. */
   async function five(...then: Behaviour[]) {

@@ -29,6 +29,7 @@ beforeAll(async () => {
       one: { ...endpoint, first_token_timeout_ms: 100 },
       two: endpoint,
       narrow: { ...endpoint, context_window_tokens: 1_000 },
+      middling: { ...endpoint, context_window_tokens: 10_000 },
       wide: { ...endpoint, context_window_tokens: 1_000_000 },
       gone: { base_url: 'http://127.0.0.1:9/v1' },
     }),
@@ -98,6 +99,14 @@ describe.each(faults)('a provider that %s', (_, code, fault) => {
   })
 })
 
+test('a model that the conversation is too long for hands over to one of which no window is known', async () => {
+  const first = modelOf('one', refuses(400, {}, { code: 'context_length_exceeded' }))
+  const second = modelOf('two')
+  const { reply } = await askOf(first, second)
+  expect(reply).toMatchObject({ status: 'completed', model: second })
+  expect(reply.tried).toMatchObject([{ model: first, code: 'context_length_exceeded' }])
+})
+
 test('a model that cannot do what is asked hands over to one that may', async () => {
   const next = modelOf('two', says(['{}']))
   const given = { model: ['builtin/eliza', next], response_format: { type: 'json_object' } }
@@ -121,12 +130,12 @@ describe('the next model is not asked', () => {
 
   test('where the conversation is too long for the first, and the next takes no more', async () => {
     const tooLong = refuses(400, {}, { code: 'context_length_exceeded' })
-    const [first, narrow, wide] = [modelOf('one', tooLong), modelOf('narrow'), modelOf('wide')]
+    const [first, narrow, wide] = [modelOf('middling', tooLong), modelOf('narrow'), modelOf('wide')]
     const { reply } = await askOf(first, narrow, wide)
     expect(reply).toMatchObject({ status: 'completed', model: wide })
     expect(reply.tried).toMatchObject([{ model: first, code: 'context_length_exceeded' }])
     expect(timesAsked(narrow)).toBe(0)
-    expect((await askOf(modelOf('one', tooLong), narrow)).reply).toMatchObject({
+    expect((await askOf(modelOf('middling', tooLong), narrow)).reply).toMatchObject({
       status: 'failed',
       error: { code: 'context_length_exceeded' },
     })

@@ -9,6 +9,7 @@ import type { MessageStore } from '../../messages/store.ts'
 import { type PageRequest, readsBackwards } from '../../paging.ts'
 import type { Storage, Transaction } from '../../storage/storage.ts'
 import type { WaitingReply } from '../open-store.ts'
+import { saidFor } from '../options.ts'
 import { tooManyWait } from '../post.ts'
 import type { ReplyStore } from '../store.ts'
 import type { DeadLetterStore, ReplyFilter, Requeueable } from './store.ts'
@@ -27,7 +28,7 @@ export interface Requeued {
 /** Has replies made anew that ended without their answer: each keeps its id, its place and its log. */
 export function createRequeue(parts: {
   storage: Storage
-  store: Pick<ReplyStore, 'hasMoreOpenThan'>
+  store: Pick<ReplyStore, 'hasMoreOpenThan' | 'optionsOf'>
   deadLetters: DeadLetterStore
   messages: Pick<MessageStore, 'find' | 'writeContent'>
   events: Pick<EventLog, 'append' | 'endOf'>
@@ -55,6 +56,7 @@ export function createRequeue(parts: {
       const fits = await hasRoom(tx, message)
       const isReopened = await reopen(tx, id, firstKeptId())
       if (isReopened && !fits) throw tooManyWait()
+      if (isReopened && !(await hasQuestion(tx, ownerId, message))) throw answersNothing()
       const requeued = await find(tx, ownerId, id)
       if (!isReopened) throw refusalOf(requeued)
       await also(tx)
@@ -92,7 +94,8 @@ export function createRequeue(parts: {
           next = last
           break
         }
-        if (await reopen(tx, id, keptFrom)) count += 1
+        const answersSomething = await hasQuestion(tx, ownerId, await find(tx, ownerId, id))
+        if (answersSomething && (await reopen(tx, id, keptFrom))) count += 1
         last = id
       }
       const requeued = { count, hasMore, next }
@@ -104,6 +107,16 @@ export function createRequeue(parts: {
   /** The jobs of an interaction are one job, however many of its replies wait. */
   async function hasRoom(tx: Transaction, place: { interactionId: string; position: number }) {
     return !(await store.hasMoreOpenThan(tx, maxQueuedReplies, place))
+  }
+
+  /** Whether something is there that it answers: of what was said for it, the last. */
+  async function hasQuestion(tx: Transaction, ownerId: string, reply: Message): Promise<boolean> {
+    const asked = await store.optionsOf(reply.id, tx)
+    if (reply.parentId === null || !asked) return false
+    const said = saidFor(asked)
+    if (said === 0) return true
+    const { branch, position } = await find(tx, ownerId, reply.parentId)
+    return branch === reply.branch && position >= reply.position - said
   }
 
   /** False where it can't be requeued as it is. */
@@ -142,6 +155,10 @@ function refusalOf({ making }: Message): ParleyError {
   if (making && isOpen(making.status))
     return new ParleyError('reply_in_progress', 'This reply is still being made.')
   return new ParleyError('conflict', `This reply is ${making?.status}: only what failed can be made again.`)
+}
+
+function answersNothing(): ParleyError {
+  return new ParleyError('conflict', 'What this reply answered was deleted: there is nothing to answer.')
 }
 
 function isCopy(): ParleyError {

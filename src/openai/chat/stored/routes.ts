@@ -8,6 +8,8 @@ import type { Interaction } from '../../../interactions/interaction.ts'
 import type { Interactions } from '../../../interactions/interactions.ts'
 import type { Message } from '../../../messages/message.ts'
 import type { Messages } from '../../../messages/messages.ts'
+import { saidFor } from '../../../replies/options.ts'
+import type { Replies } from '../../../replies/replies.ts'
 import { found, missing, openAiId, uuidOf } from '../../ids.ts'
 import { listView } from '../../list.ts'
 import { metadataIn } from '../../schemas.ts'
@@ -28,9 +30,14 @@ const origin = 'chat_completion'
 /** The chat completions that were asked for with `store: true`. */
 export function storedChatRoutes(
   app: FastifyInstance,
-  parts: { interactions: Interactions; messages: Messages; idempotency: Idempotency },
+  parts: {
+    interactions: Interactions
+    messages: Messages
+    replies: Pick<Replies, 'findAsked'>
+    idempotency: Idempotency
+  },
 ) {
-  const { interactions, messages, idempotency } = parts
+  const { interactions, messages, replies, idempotency } = parts
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const tags = ['Chat completions']
 
@@ -38,10 +45,18 @@ export function storedChatRoutes(
   async function find(ownerId: string, id: string): Promise<{ interaction: Interaction; reply: Message }> {
     const uuid = uuidOf('chatcmpl-', id, { in: 'path', field: 'completion_id' })
     const interaction = await found('chatcmpl-', id, interactions.find(ownerId, uuid))
-    const reply = await messages.firstMade(uuid)
+    const reply = await answerIn(ownerId, uuid)
     const isOne = interaction.origin === origin && interaction.expiresAt === null
     if (!isOne || !reply) throw missing('chatcmpl-', id)
     return { interaction, reply }
+  }
+
+  /** The answer that an interaction was begun for, right behind what was said for it; another one is none of its. */
+  async function answerIn(ownerId: string, interactionId: string): Promise<Message | undefined> {
+    const first = await messages.firstMade(interactionId)
+    if (!first) return undefined
+    const { reply, options } = await replies.findAsked(ownerId, first.id)
+    return reply.position === saidFor(options) + 1 ? reply : undefined
   }
 
   routes.get(
@@ -65,9 +80,9 @@ export function storedChatRoutes(
         model,
         metadata: metadataIn(query),
       })
-      const replies = await Promise.all(page.data.map(({ id }) => messages.firstMade(id)))
+      const answers = await Promise.all(page.data.map(({ id }) => answerIn(principal.ownerId, id)))
       const shown = page.data.flatMap((interaction, index) => {
-        const reply = replies[index]
+        const reply = answers[index]
         return reply ? [storedCompletionOf(reply, interaction)] : []
       })
       return listView(shown, page.hasMore)
