@@ -9,7 +9,7 @@ import type { EventStore } from './store.ts'
  */
 const paceFactor = 30
 const minPaceMs = 4
-const maxPaceMs = 40
+const maxPaceMs = 60
 /** Events of one reply that may wait for a commit; then its provider waits. */
 const maxWaiting = 1_000
 
