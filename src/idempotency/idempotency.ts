@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { ParleyError } from '../errors.ts'
-import type { Log } from '../log.ts'
+import { type Log, levelOf } from '../log.ts'
 import type { Database, Storage, Transaction } from '../storage/storage.ts'
 import { createKeyStore } from './store.ts'
 
@@ -137,7 +137,9 @@ export function createIdempotency(parts: { storage: Storage; now: Clock; keptHou
     prune,
     start() {
       const run = () => {
-        prune().catch((error: unknown) => log.error({ err: error }, 'old keys could not be removed'))
+        prune().catch((error: unknown) =>
+          log[levelOf(error)]({ err: error }, 'old keys could not be removed'),
+        )
       }
       run()
       timer = setInterval(run, pruneEveryMs)
