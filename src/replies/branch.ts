@@ -3,7 +3,7 @@ import { isAnswered, type Metadata } from '../interactions/interaction.ts'
 import { type InputContent, mustFit, partsOf } from '../messages/content.ts'
 import type { Message } from '../messages/message.ts'
 import type { Messages } from '../messages/messages.ts'
-import { type ReplyOptions, saidFor } from './options.ts'
+import { isSaidFor, type ReplyOptions } from './options.ts'
 import type { NewTurn, Posted } from './post.ts'
 import { impossibleChoice } from './tools.ts'
 
@@ -63,9 +63,8 @@ export function createBranch(parts: {
   async function answeredBy(ownerId: string, reply: Message): Promise<Message | undefined> {
     if (reply.parentId === null) return undefined
     const parent = await messages.find(ownerId, reply.parentId)
-    const said = reply.making ? saidFor((await optionsOf(reply.id)) ?? {}) : 0
-    const isSaidForIt = parent.branch === reply.branch && parent.position >= reply.position - said
-    return isSaidForIt || isAnswered(parent.role) ? parent : undefined
+    const options = reply.making ? ((await optionsOf(reply.id)) ?? {}) : { said: 0 }
+    return isSaidFor(parent, reply, options) || isAnswered(parent.role) ? parent : undefined
   }
 
   /** What the answer right behind a message was asked. */

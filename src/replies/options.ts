@@ -5,6 +5,7 @@ import {
   type Sampling,
   usualPolicy,
 } from '../interactions/interaction.ts'
+import type { Message } from '../messages/message.ts'
 import type { ResponseFormat } from './response-format.ts'
 import type { FunctionTool, ToolChoice } from './tools.ts'
 
@@ -87,6 +88,13 @@ export function withSettings(
 export function saidFor({ said = 1 }: ReplyOptions): number {
   return said
 }
+
+/** Whether `before`, the message in front of a reply, is one of those that were said for it. */
+export function isSaidFor(before: Place, reply: Place, options: ReplyOptions): boolean {
+  return before.branch === reply.branch && before.position >= reply.position - saidFor(options)
+}
+
+type Place = Pick<Message, 'branch' | 'position'>
 
 /** Who may answer: the list, or the one that was named. */
 export function modelsOf(options: ReplyOptions, model: string): string[] {

@@ -9,7 +9,7 @@ import type { MessageStore } from '../../messages/store.ts'
 import { type PageRequest, readsBackwards } from '../../paging.ts'
 import type { Storage, Transaction } from '../../storage/storage.ts'
 import type { WaitingReply } from '../open-store.ts'
-import { saidFor } from '../options.ts'
+import { isSaidFor, saidFor } from '../options.ts'
 import { tooManyWait } from '../post.ts'
 import type { ReplyStore } from '../store.ts'
 import type { DeadLetterStore, ReplyFilter, Requeueable } from './store.ts'
@@ -109,14 +109,11 @@ export function createRequeue(parts: {
     return !(await store.hasMoreOpenThan(tx, maxQueuedReplies, place))
   }
 
-  /** Whether something is there that it answers: of what was said for it, the last. */
+  /** Whether something is there that it answers: of what was said for it, or where that is nothing, in front of it. */
   async function hasQuestion(tx: Transaction, ownerId: string, reply: Message): Promise<boolean> {
     const asked = await store.optionsOf(reply.id, tx)
     if (reply.parentId === null || !asked) return false
-    const said = saidFor(asked)
-    if (said === 0) return true
-    const { branch, position } = await find(tx, ownerId, reply.parentId)
-    return branch === reply.branch && position >= reply.position - said
+    return saidFor(asked) === 0 || isSaidFor(await find(tx, ownerId, reply.parentId), reply, asked)
   }
 
   /** False where it can't be requeued as it is. */

@@ -44,7 +44,7 @@ export function deadLetterRoutes(
         description:
           'Has a `failed` or `incomplete` reply made again, in its place: what it said is dropped, its tries are ' +
           'counted anew, and its readers get `reply.requeued`, and then the new answer. Not the copy of another one: ' +
-          'regenerate that.',
+          'regenerate that. Nor one whose question was deleted: it would answer nothing.',
         params: uuidParams,
         headers: idempotencyHeaders,
         response: {
